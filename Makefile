@@ -1,0 +1,24 @@
+# `make demo` and `make test` set up everything they need in .venv, and leave the system alone.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test clean
+
+demo: $(VENV)/requirements.installed
+	$(RUN) main.py MNIST conv BrainProp -s --epochs 5 --output-dir results
+
+test: $(VENV)/requirements-dev.installed
+	$(RUN) -m ruff check .
+	$(RUN) -m pytest
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/%.installed: %.txt requirements.txt | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
