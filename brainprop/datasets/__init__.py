@@ -1,0 +1,99 @@
+"""The data sets of the paper: a table with a row for each, and one function to load any of them.
+
+A new data set is a new row here and a module with its `load` function.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from brainprop.datasets import cifar, mnist, tiny_imagenet
+from brainprop.datasets.untrusted import Data, Split
+from brainprop.errors import BrainPropError, closest
+
+__all__ = ["DATASETS", "Data", "Dataset", "Split", "load_data"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What the program knows about a data set.
+
+    Attributes:
+        image_shape: Height, width and channels of an image.
+        classes: The number of classes.
+        architectures: The architectures that the paper trains on it.
+        load: Loads it from a directory (see `load_data`'s `data_dir`).
+    """
+
+    image_shape: tuple[int, int, int]
+    classes: int
+    architectures: tuple[str, ...]
+    load: Callable[[Path | None], Data]
+
+
+DATASETS = {
+    "MNIST": Dataset(mnist.IMAGE_SHAPE, mnist.CLASSES, ("dense", "loccon", "conv"), mnist.load),
+    "CIFAR10": Dataset(
+        cifar.IMAGE_SHAPE, cifar.CIFAR10.classes, ("loccon", "conv", "deep"), cifar.load_cifar10
+    ),
+    "CIFAR100": Dataset(
+        cifar.IMAGE_SHAPE, cifar.CIFAR100.classes, ("loccon", "conv", "deep"), cifar.load_cifar100
+    ),
+    "TinyImageNet": Dataset(
+        tiny_imagenet.IMAGE_SHAPE, tiny_imagenet.CLASSES, ("deep",), tiny_imagenet.load
+    ),
+}
+
+
+def load_data(
+    dataset: str,
+    data_dir: str | Path | None = None,
+    max_train_samples: int | None = None,
+    max_eval_samples: int | None = None,
+    seed: int = 1,
+) -> Data:
+    """Loads a data set, or a random part of it.
+
+    Args:
+        dataset: "MNIST", "CIFAR10", "CIFAR100" or "TinyImageNet".
+        data_dir: The directory that holds what the official download left. By default the one
+            that the environment variable BRAINPROP_DATA names, else the current one, and then the
+            project's own. What is not there is looked for in Keras's cache, then downloaded.
+        max_train_samples: Take only so many training images, drawn at random. All by default.
+        max_eval_samples: Take only so many test images, drawn at random. All by default.
+        seed: Of these draws.
+
+    Returns:
+        `((x_train, y_train), (x_test, y_test))`, as of `keras.datasets`: images uint8 of shape
+        (n, height, width, channels), labels int32 of shape (n,). The test set of Tiny ImageNet is
+        its validation set.
+
+    Raises:
+        BrainPropError: If an argument is bad, or a file is missing or damaged.
+    """
+    if dataset not in DATASETS:
+        suggestion = closest(str(dataset), DATASETS)
+        hint = f"did you mean {suggestion}?" if suggestion else f"choose {', '.join(DATASETS)}"
+        raise BrainPropError(f"unknown data set {str(dataset)!r}: {hint}")
+    _check_at_least(1, "max_train_samples", max_train_samples)
+    _check_at_least(1, "max_eval_samples", max_eval_samples)
+    _check_at_least(0, "seed", seed)
+    train, test = DATASETS[dataset].load(data_dir)
+    return _sample(train, max_train_samples, seed), _sample(test, max_eval_samples, seed)
+
+
+def _check_at_least(least: int, argument: str, number: int | None) -> None:
+    if number is not None and (not isinstance(number, int | np.integer) or number < least):
+        raise BrainPropError(f"{argument} is {number!r}: give a whole number, at least {least}")
+
+
+def _sample(split: Split, size: int | None, seed: int) -> Split:
+    """Draws images at random, because a data set may be ordered by class; keeps their order."""
+    images, labels = split
+    if size is None or size >= len(images):
+        return split
+    drawn = np.random.default_rng(seed).choice(len(images), size, replace=False)
+    drawn.sort()
+    return images[drawn], labels[drawn]

@@ -1,0 +1,138 @@
+"""Finding the data sets' files: in a given directory, nearby, in Keras's cache, or on the web.
+
+Looking comes before downloading, so that a machine without a network, or without TensorFlow's
+start-up time to spare, uses what it has. Keras is imported only to download.
+"""
+
+import contextlib
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from brainprop.datasets.untrusted import one_line
+from brainprop.errors import BrainPropError
+
+ENVIRONMENT_VARIABLE = "BRAINPROP_DATA"
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+NETWORK_TIMEOUT = 30  # seconds of silence until a download counts as failed
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set comes from, and what it may be called once it is here.
+
+    Attributes:
+        url: The official download.
+        names: File and folder names that hold the data set, the best one first.
+        sha256: Checksum of the official download, if its authors or Keras publish one.
+    """
+
+    url: str
+    names: tuple[str, ...]
+    sha256: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """The name of the downloaded file."""
+        return self.url.rpartition("/")[2]
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a damaged file."""
+        return f"delete it and download it again from {self.url}"
+
+
+def find(source: Source, data_dir: str | Path | None = None) -> Path:
+    """Finds a data set's file or folder, and downloads it if it is nowhere.
+
+    Args:
+        source: What to look for.
+        data_dir: The directory to look into. By default the one that BRAINPROP_DATA names, else
+            the current one, and then the project's own. Keras's cache always comes last.
+
+    Returns:
+        The path of the first of the source's names that exists.
+
+    Raises:
+        BrainPropError: If `data_dir` is no directory, or if the file is missing and cannot be
+            downloaded.
+    """
+    places = _places(data_dir)
+    for place in places:
+        for name in source.names:
+            if os.path.exists(place / name):
+                return place / name
+    return _download(source, places)
+
+
+def _places(data_dir: str | Path | None) -> list[Path]:
+    """Lists the directories to look into, Keras's cache last."""
+    from_environment = os.environ.get(ENVIRONMENT_VARIABLE)
+    if data_dir is not None:
+        near = [_directory(data_dir, "the data directory")]
+    elif from_environment:
+        near = [_directory(from_environment, ENVIRONMENT_VARIABLE), PROJECT_DIR]
+    else:
+        near = [Path.cwd(), PROJECT_DIR]
+    return list(dict.fromkeys([*near, _keras_cache()]))
+
+
+def _directory(path: str | Path, argument: str) -> Path:
+    expanded = os.path.expanduser(path)
+    if not os.path.isdir(expanded):
+        raise BrainPropError(
+            f"{argument} {str(path)!r} is not a directory: name the one that holds the data sets"
+        )
+    return Path(expanded)
+
+
+def _keras_cache() -> Path:
+    """Names the directory that `keras.datasets` keeps its downloads in."""
+    home = os.path.expanduser("~")
+    base = home if os.access(home, os.W_OK) else tempfile.gettempdir()
+    keras_home = os.environ.get("KERAS_HOME") or os.path.join(base, ".keras")
+    return Path(os.path.expanduser(keras_home), "datasets")
+
+
+def _download(source: Source, places: list[Path]) -> Path:
+    """Downloads into Keras's cache, under the final name only once it is complete."""
+    cache = places[-1]
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(dir=cache) as folder,
+            contextlib.redirect_stdout(sys.stderr),
+            _network_timeout(),
+        ):
+            from keras.utils import get_file
+
+            downloaded = get_file(
+                source.file_name,
+                source.url,
+                file_hash=source.sha256,
+                cache_dir=folder,
+                cache_subdir="",
+            )
+            os.replace(downloaded, cache / source.file_name)
+    except Exception as error:  # Keras raises a bare Exception when a download fails
+        raise BrainPropError(
+            f"{source.file_name} is missing: looked for {' or '.join(source.names)} in "
+            f"{', '.join(map(str, places))}; the download failed ({one_line(error)}): get it from "
+            f"{source.url} and put it into one of these directories"
+        ) from error
+    return cache / source.file_name
+
+
+@contextlib.contextmanager
+def _network_timeout() -> Iterator[None]:
+    """Bounds every wait for the network, which Keras's downloader leaves unbounded."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(NETWORK_TIMEOUT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)

@@ -1,0 +1,283 @@
+"""Tiny ImageNet: 110,000 photographs of 64 x 64 pixels in 200 classes, by Stanford's CS231n.
+
+Official layout, as a folder or inside the zip, see SOURCE:
+
+    tiny-imagenet-200/wnids.txt                     the WordNet ids of the classes
+    tiny-imagenet-200/train/<wnid>/images/*.JPEG
+    tiny-imagenet-200/val/images/*.JPEG             the test set here, as in the paper
+    tiny-imagenet-200/val/val_annotations.txt       image, wnid and bounding box, tab-separated
+
+The classes are numbered in the order of their sorted WordNet ids, the same on every machine.
+"""
+
+import contextlib
+import glob
+import hashlib
+import os
+import stat
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from brainprop.datasets.files import Source, find
+from brainprop.datasets.jpegs import decode
+from brainprop.datasets.untrusted import (
+    Data,
+    checked_split,
+    one_line,
+    open_zip,
+    read_bytes,
+    read_npz,
+    reading,
+)
+from brainprop.errors import BrainPropError
+from brainprop.files import written_whole
+
+FOLDER = "tiny-imagenet-200"
+SOURCE = Source(
+    url="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+    names=(FOLDER, f"{FOLDER}.zip"),
+)
+IMAGE_SHAPE = (64, 64, 3)
+CLASSES = 200
+
+MAX_ZIP_BYTES = 2**30  # the real one unpacks to about 250 million
+MAX_TEXT_BYTES = 2**24
+MAX_IMAGE_BYTES = 2**20
+MAX_CACHE_BYTES = 2**31
+
+_WNIDS = "wnids.txt"
+_ANNOTATIONS = "val/val_annotations.txt"
+_PATTERNS = (
+    _WNIDS,
+    _ANNOTATIONS,
+    "train/*/",
+    "train/*/images/*.JPEG",
+    "val/images/*.JPEG",
+)
+_CACHE = f"{FOLDER}.cache.npz"
+_CACHED = ("x_train", "y_train", "x_test", "y_test")
+
+Labelled = dict[str, int]  # the name of an image, and its label
+
+
+def load(data_dir: Path | None = None, classes: int = CLASSES) -> Data:
+    """Loads Tiny ImageNet, from its cache file from the second time on.
+
+    The cache, `tiny-imagenet-200.cache.npz` beside the images, can be deleted at any time.
+
+    Args:
+        data_dir: Where to look for `tiny-imagenet-200/` or `tiny-imagenet-200.zip`; see
+            `brainprop.datasets.files.find`.
+        classes: How many there must be.
+
+    Returns:
+        `((x_train, y_train), (x_test, y_test))`: images uint8 of shape (n, 64, 64, 3), labels
+        int32 of shape (n,).
+
+    Raises:
+        BrainPropError: If a file is missing, damaged, or at odds with another one.
+    """
+    path = find(SOURCE, data_dir)
+    cache = path.with_name(_CACHE)
+    with _open(path) as source:
+        fingerprint = _fingerprint(source)
+        data = _from_cache(cache, fingerprint, classes)
+        if data is None:
+            data = _decoded(source, classes)
+            _write_cache(cache, fingerprint, data)
+        return data
+
+
+class _Folder:
+    """The extracted data set.
+
+    Attributes:
+        path: The folder.
+        entries: Names relative to it, those of the class folders ending in a slash, each with
+            what changes when the file does: its size first.
+        remedy: The way out if a file is damaged.
+    """
+
+    remedy = f"delete it and extract it anew with tinyimagenet.py from {SOURCE.url}"
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.entries = {}
+        for pattern in _PATTERNS:
+            for name in glob.glob(pattern, root_dir=path):
+                status = os.stat(path / name)
+                is_file = stat.S_ISREG(status.st_mode)
+                self.entries[name] = (status.st_size, status.st_mtime_ns) if is_file else (0,)
+
+    def content(self, name: str, limit: int) -> bytes:
+        """Reads one file of at most `limit` bytes."""
+        return read_bytes(self.path / name, limit)
+
+
+class _Zip:
+    """The data set inside the official zip; attributes as of a folder."""
+
+    remedy = SOURCE.remedy
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile):
+        self.path = path
+        self._archive = archive
+        prefix = f"{FOLDER}/"
+        self.entries = {
+            member.filename.removeprefix(prefix): (member.file_size, member.CRC)
+            for member in archive.infolist()
+            if member.filename.startswith(prefix)
+        }
+
+    def content(self, name: str, limit: int) -> bytes:
+        """Reads one member of at most `limit` bytes."""
+        if self.entries[name][0] > limit:
+            raise ValueError(f"it is larger than its at most {limit} bytes")
+        return self._archive.read(f"{FOLDER}/{name}")
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[_Folder | _Zip]:
+    if path.is_dir():
+        with reading(path, _Folder.remedy):
+            folder = _Folder(path)
+        yield folder
+    else:
+        with contextlib.ExitStack() as stack:
+            with reading(path, _Zip.remedy):
+                archive = stack.enter_context(open_zip(path, MAX_ZIP_BYTES))
+            yield _Zip(path, archive)
+
+
+def _fingerprint(source: _Folder | _Zip) -> np.ndarray:
+    """Digests what the source consists of, to uint8 of shape (32,)."""
+    entries = repr((source.path.name, sorted(source.entries.items())))
+    return np.frombuffer(hashlib.sha256(entries.encode()).digest(), np.uint8)
+
+
+def _decoded(source: _Folder | _Zip, classes: int) -> Data:
+    """Decodes all images into one new array, of which the two sets are parts."""
+    labels = _class_labels(source, classes)
+    train, test = _train_images(source, labels), _test_images(source, labels)
+    names = [*train, *test]
+    images = np.empty((len(names), *IMAGE_SHAPE), np.uint8)
+    decode((_image_file(source, name) for name in names), images, source.remedy)
+    return (
+        (images[: len(train)], np.array(list(train.values()), np.int32)),
+        (images[len(train) :], np.array(list(test.values()), np.int32)),
+    )
+
+
+def _image_file(source: _Folder | _Zip, name: str) -> tuple[str, bytes]:
+    where = f"{source.path}/{name}"
+    with reading(where, source.remedy):
+        return where, source.content(name, MAX_IMAGE_BYTES)
+
+
+def _class_labels(source: _Folder | _Zip, classes: int) -> dict[str, int]:
+    """Numbers the sorted WordNet ids, once they and the class folders agree."""
+    wnids = _lines(source, _WNIDS)
+    folders = {name.split("/")[1] for name in source.entries if _is_in_class_folder(name)}
+    _refuse_any(source, "{} is listed twice in wnids.txt", _doubled(wnids))
+    _refuse_any(source, "class folder train/{} is missing", set(wnids) - folders)
+    _refuse_any(source, "class folder train/{} is not in wnids.txt", folders - set(wnids))
+    if len(wnids) != classes:
+        raise _fault(source, f"wnids.txt lists {len(wnids)} classes instead of {classes}")
+    return {wnid: label for label, wnid in enumerate(sorted(wnids))}
+
+
+def _is_in_class_folder(name: str) -> bool:
+    return name.startswith("train/") and name.count("/") >= 2
+
+
+def _train_images(source: _Folder | _Zip, labels: dict[str, int]) -> Labelled:
+    images: dict[str, list[str]] = {wnid: [] for wnid in labels}
+    for name in source.entries:
+        match name.split("/"):
+            case ["train", wnid, "images", image] if image.endswith(".JPEG"):
+                images[wnid].append(name)
+    _refuse_any(
+        source,
+        "class folder train/{} holds no images",
+        {wnid for wnid in images if not images[wnid]},
+    )
+    return {name: labels[wnid] for wnid in sorted(images) for name in sorted(images[wnid])}
+
+
+def _test_images(source: _Folder | _Zip, labels: dict[str, int]) -> Labelled:
+    rows = [line.split("\t") for line in _lines(source, _ANNOTATIONS)]
+    for row in rows:
+        if len(row) < 2 or row[1] not in labels:
+            raise _fault(source, f"val_annotations.txt gives {row[0]!r} no class of wnids.txt")
+    annotated = {f"val/images/{image}": labels[wnid] for image, wnid, *_ in rows}
+    present = {
+        name for name in source.entries if name.startswith("val/images/") and name.endswith(".JPEG")
+    }
+    _refuse_any(source, "{} is listed twice in val_annotations.txt", _doubled([r[0] for r in rows]))
+    _refuse_any(
+        source, "{} is missing, but val_annotations.txt lists it", annotated.keys() - present
+    )
+    _refuse_any(source, "{} is missing in val_annotations.txt", present - annotated.keys())
+    if not annotated:
+        raise _fault(source, "val_annotations.txt lists no images")
+    return {name: annotated[name] for name in sorted(annotated)}
+
+
+def _lines(source: _Folder | _Zip, name: str) -> list[str]:
+    """Reads the lines of a text file, without empty ones."""
+    with reading(f"{source.path}/{name}", source.remedy):
+        if name not in source.entries:
+            raise FileNotFoundError
+        text = source.content(name, MAX_TEXT_BYTES).decode("ascii")
+        return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _doubled(names: list[str]) -> set[str]:
+    seen: set[str] = set()
+    return {name for name in names if name in seen or seen.add(name)}
+
+
+def _refuse_any(source: _Folder | _Zip, problem: str, names: set[str]) -> None:
+    """Names the first of the names that have a problem, and how many more there are."""
+    if names:
+        more = f" (and {len(names) - 1} more like it)" if len(names) > 1 else ""
+        raise _fault(source, problem.format(ascii(min(names))[1:-1]) + more)
+
+
+def _fault(source: _Folder | _Zip, problem: str) -> BrainPropError:
+    return BrainPropError(f"{source.path}: {problem}: {source.remedy}")
+
+
+def _from_cache(cache: Path, fingerprint: np.ndarray, classes: int) -> Data | None:
+    """Reads the cache file, or returns None if it is of no use."""
+    try:
+        with reading(cache, "delete it"):
+            (found,) = read_npz(cache, ["fingerprint"], MAX_CACHE_BYTES)
+            if not np.array_equal(found, fingerprint):
+                return None
+            x_train, y_train, x_test, y_test = read_npz(cache, _CACHED, MAX_CACHE_BYTES)
+            return (
+                checked_split("train", x_train, y_train, IMAGE_SHAPE, classes),
+                checked_split("test", x_test, y_test, IMAGE_SHAPE, classes),
+            )
+    except BrainPropError:  # missing or damaged: no loss, it is written anew
+        return None
+
+
+def _write_cache(cache: Path, fingerprint: np.ndarray, data: Data) -> None:
+    """Writes the cache file, or tells why it could not."""
+    (x_train, y_train), (x_test, y_test) = data
+    arrays = dict(zip(_CACHED, (x_train, y_train, x_test, y_test), strict=True))
+    try:
+        with written_whole(cache) as partial, partial.open("wb") as file:
+            np.savez(file, fingerprint=fingerprint, **arrays)
+    except OSError as error:
+        print(
+            f"warning: {cache} cannot be written ({one_line(error)}), so the images will be "
+            "decoded again next time: make room or give write permission there",
+            file=sys.stderr,
+        )

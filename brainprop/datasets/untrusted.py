@@ -1,0 +1,165 @@
+"""Reading files that may be damaged or hostile: bounded memory, and one type of error."""
+
+import contextlib
+import math
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from brainprop.errors import BrainPropError
+
+Split = tuple[np.ndarray, np.ndarray]
+Data = tuple[Split, Split]
+
+_HEADER_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
+
+def one_line(error: BaseException) -> str:
+    """Tells an exception in one short, printable line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]
+
+
+@contextlib.contextmanager
+def reading(where: str | Path, remedy: str) -> Iterator[None]:
+    """Turns whatever goes wrong while a file is read into the one error that users meet.
+
+    Args:
+        where: The file, as the message shall name it.
+        remedy: The way out, such as "delete it and download it again from ...".
+
+    Raises:
+        BrainPropError: In place of any other exception.
+    """
+    try:
+        yield
+    except BrainPropError:
+        raise
+    except FileNotFoundError as error:
+        raise BrainPropError(f"{where} is missing: {remedy}") from error
+    except PermissionError as error:
+        raise BrainPropError(f"{where} cannot be read: give yourself permission to") from error
+    except Exception as error:  # on damaged files, parsers raise nearly anything
+        raise BrainPropError(f"{where} is damaged ({one_line(error)}): {remedy}") from error
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """Reads a whole regular file, unless it is larger than it may be.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is a folder, a pipe or a device, or larger than `limit` bytes.
+    """
+    size = path.stat().st_size
+    if not path.is_file():
+        raise ValueError("not a regular file")
+    if size > limit:
+        raise ValueError(f"{size} bytes are more than its at most {limit}")
+    return path.read_bytes()
+
+
+@contextlib.contextmanager
+def open_zip(path: Path, limit: int) -> Iterator[zipfile.ZipFile]:
+    """Opens a zip whose members can be read in bounded memory.
+
+    Args:
+        path: The zip.
+        limit: How many bytes all its members together may unpack to.
+
+    Yields:
+        The archive. What zipfile then unpacks of a member never exceeds the size checked here.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If it is encrypted, compressed otherwise than by deflate, or too large.
+        zipfile.BadZipFile: If it is no zip.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError("not a regular file")
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        for member in members:
+            if member.flag_bits & 1:
+                raise ValueError(f"member {member.filename!r} is encrypted")
+            # zipfile inflates piece by piece, but unpacks the other methods' blocks whole
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(f"member {member.filename!r} is compressed in an unusual way")
+        total = sum(member.file_size for member in members)
+        if total > limit:
+            raise ValueError(f"it would unpack to {total} bytes, more than its at most {limit}")
+        yield archive
+
+
+def read_npz(path: Path, names: Sequence[str], limit: int) -> list[np.ndarray]:
+    """Reads integer arrays of an npz file, allocating no more than the file really holds.
+
+    Args:
+        path: The npz file.
+        names: The arrays to read. Others are left alone.
+        limit: How many bytes the file may unpack to.
+
+    Returns:
+        The arrays, in the order of `names`.
+
+    Raises:
+        Exception: Of many types, if the file is damaged: call it inside `reading`.
+    """
+    with open_zip(path, limit) as archive:
+        return [_read_array(archive, name) for name in names]
+
+
+def _read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    if f"{name}.npy" not in archive.namelist():
+        raise ValueError(f"it holds no {name}")
+    with archive.open(f"{name}.npy") as member:
+        shape, _, dtype = _HEADER_READERS[np.lib.format.read_magic(member)](member)
+        if dtype.kind not in "iu":
+            raise ValueError(f"{name} holds {dtype} instead of integers")
+        size = archive.getinfo(f"{name}.npy").file_size - member.tell()
+        if math.prod(shape) * dtype.itemsize != size:
+            raise ValueError(f"{name} has {size} bytes, which do not make {shape} of {dtype}")
+        member.seek(0)
+        return np.lib.format.read_array(member, allow_pickle=False)
+
+
+def checked_split(
+    split: str, images: np.ndarray, labels: np.ndarray, image_shape: tuple[int, ...], classes: int
+) -> Split:
+    """Checks images and labels against each other and against what the data set promises.
+
+    Args:
+        split: What they are, for the message.
+        images: uint8, shape (n, *image_shape).
+        labels: Integers, shape (n,).
+        image_shape: The shape of an image.
+        classes: The number of classes. Labels count from 0.
+
+    Returns:
+        The images as they are, and the labels as int32.
+
+    Raises:
+        ValueError: If they are not what they should be.
+    """
+    if images.dtype != np.uint8 or images.shape[1:] != image_shape:
+        raise ValueError(
+            f"the {split} images are {images.dtype} of shape {images.shape} instead of uint8 of "
+            f"shape (n, {', '.join(map(str, image_shape))})"
+        )
+    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
+        raise ValueError(
+            f"the {split} labels are {labels.dtype} of shape {labels.shape} for "
+            f"{len(images)} images"
+        )
+    if len(labels) == 0:
+        raise ValueError(f"it holds no {split} images")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"the {split} labels range from {labels.min()} to {labels.max()} instead of 0 to "
+            f"{classes - 1}"
+        )
+    return images, labels.astype(np.int32)

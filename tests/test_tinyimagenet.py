@@ -1,0 +1,259 @@
+"""tinyimagenet.py: extracts, resumes, and refuses what is damaged or unsafe."""
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from official_layouts import write_tiny_imagenet, zip_of
+
+from brainprop.datasets import extract, tiny_imagenet
+
+SCRIPT = Path(__file__).resolve().parents[1] / "tinyimagenet.py"
+NAME = "tiny-imagenet-200.zip"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current directory, with a small zip in it."""
+    zip_of(write_tiny_imagenet(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != NAME
+    }
+
+
+def expected(folder: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(folder / NAME) as archive:
+        return {m.filename: archive.read(m) for m in archive.infolist() if not m.is_dir()}
+
+
+def refusal(capsys) -> str:
+    """The one line on stderr that it must end with, the progress bar aside."""
+    assert extract.main([]) == 2
+    output = capsys.readouterr()
+    *bar, line = output.err.strip("\n").splitlines()
+    assert line.startswith("tinyimagenet.py: error: ") and line.isprintable()
+    assert output.out == "" and all("Extracting" in part or not part for part in bar)
+    return line
+
+
+def test_script_extracts_and_then_says_that_it_is_complete(folder):
+    first, second = (
+        subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True) for _ in range(2)
+    )
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "extracted 18 files" in first.stdout and "Extracting: 100%" in first.stderr
+    assert second.stdout == "tiny-imagenet-200: already complete\n" and second.stderr == ""
+    assert contents(folder) == expected(folder)
+    assert len(tiny_imagenet.load(folder, classes=3)[0][0]) == 6
+
+
+def test_script_helps_without_tensorflow():
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", SCRIPT, "--help"], capture_output=True, text=True
+    )
+    assert run.returncode == 0 and tiny_imagenet.SOURCE.url in run.stdout
+    assert "tensorflow" not in run.stderr and "keras" not in run.stderr
+
+
+def test_unknown_argument_is_refused():
+    run = subprocess.run([sys.executable, SCRIPT, "--x"], capture_output=True, text=True)
+    assert run.returncode == 2 and "tinyimagenet.py: error: " in run.stderr
+
+
+def test_missing_zip_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    line = refusal(capsys)
+    assert f"{NAME} is missing" in line and tiny_imagenet.SOURCE.url in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_complete_is_not_written_again(folder, capsys):
+    extract.main([])
+    kept = folder / "tiny-imagenet-200/train/n01/images/n01_0.JPEG"
+    before = kept.stat()
+    (folder / "tiny-imagenet-200/val/images/val_1.JPEG").write_bytes(b"half of it")
+    (folder / "tiny-imagenet-200/val/images/val_2.JPEG").unlink()
+    (folder / "tiny-imagenet-200/.unfinished").write_bytes(b"left by a killed process")
+    assert extract.main([]) == 0
+    assert "extracted 2 files" in capsys.readouterr().out
+    assert kept.stat() == before and contents(folder) == expected(folder)
+
+
+@pytest.mark.parametrize("at", range(1, 17, 3))
+def test_interrupted_extraction_is_resumed(folder, monkeypatch, capsys, at):
+    replace, moves = os.replace, []
+
+    def interrupted(*arguments):
+        moves.append(arguments)
+        if len(moves) == at:
+            raise KeyboardInterrupt
+        replace(*arguments)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    assert extract.main([]) == 130
+    assert "run it again to resume" in capsys.readouterr().err.splitlines()[-1]
+    partial = contents(folder)
+    assert len(partial) == at - 1 and partial.items() <= expected(folder).items()
+    assert "tiny-imagenet-200/wnids.txt" not in partial  # so the loader knows
+    monkeypatch.setattr(os, "replace", replace)
+    assert extract.main([]) == 0
+    assert f"extracted {19 - at} files" in capsys.readouterr().out
+    assert contents(folder) == expected(folder)
+
+
+def test_interrupted_script_exits_with_130(folder):
+    slow = (
+        "import sys, time; from brainprop.datasets import extract\n"
+        "extract._check_space = lambda *_: (print('ready', flush=True), time.sleep(60))\n"
+        "sys.exit(extract.main([]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", slow],
+        env={**os.environ, "PYTHONPATH": str(SCRIPT.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors == "tinyimagenet.py: interrupted: run it again to resume\n"
+
+
+@pytest.mark.parametrize("tenths", range(10))
+def test_truncated_zip_is_refused(folder, capsys, tenths):
+    content = (folder / NAME).read_bytes()
+    (folder / NAME).write_bytes(content[: len(content) * tenths // 10])
+    assert "download it again" in refusal(capsys)
+    assert contents(folder) == {}
+
+
+def test_member_of_a_wrong_checksum_is_named(folder, capsys):
+    content = (folder / NAME).read_bytes()
+    with zipfile.ZipFile(folder / NAME) as archive:
+        whole = expected(folder)
+        member = archive.getinfo("tiny-imagenet-200/train/n02/images/n02_1.JPEG")
+    middle = member.header_offset + member.compress_size // 2
+    (folder / NAME).write_bytes(
+        content[:middle] + bytes([content[middle] ^ 16]) + content[middle + 1 :]
+    )
+    assert member.filename in refusal(capsys)
+    assert contents(folder).items() <= whole.items()
+    assert member.filename not in contents(folder)
+
+
+def add(folder: Path, name: str, content: bytes = b"x", mode: int = 0, **options) -> None:
+    with zipfile.ZipFile(folder / NAME, "a", **options) as archive:
+        member = zipfile.ZipInfo("placeholder")
+        member.filename, member.external_attr = name, mode << 16
+        member.compress_type = options.get("compression", zipfile.ZIP_STORED)
+        archive.writestr(member, content)
+
+
+UNSAFE_NAMES = [
+    "../escaped",
+    "tiny-imagenet-200/../escaped",
+    "tiny-imagenet-200/train/../../../escaped",
+    "/tmp/escaped",
+    "tiny-imagenet-200//tmp/escaped",
+    "tiny-imagenet-200\\..\\escaped",
+    "tiny-imagenet-200/train\\escaped",
+    "C:/escaped",
+    "elsewhere/escaped",
+    "tiny-imagenet-200/./escaped",
+    "tiny-imagenet-200",
+    "escaped",
+    "..",
+    "e\x1b[1mscaped\nname",
+]
+
+
+@pytest.mark.parametrize("name", UNSAFE_NAMES)
+def test_member_that_would_land_elsewhere_is_refused(folder, capsys, name):
+    add(folder, name)
+    assert "would not land inside" in refusal(capsys)
+    assert contents(folder) == {} and not (folder.parent / "escaped").exists()
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
+def test_link_is_refused(folder, capsys, kind):
+    add(folder, "tiny-imagenet-200/link", b"/etc/passwd", kind | 0o777)
+    assert "is a link or a special file" in refusal(capsys)
+    assert contents(folder) == {}
+
+
+def test_member_twice_is_refused(folder, capsys):
+    with pytest.warns(UserWarning, match="Duplicate"):
+        add(folder, "tiny-imagenet-200/wnids.txt")
+    assert "a name twice" in refusal(capsys)
+
+
+@pytest.mark.parametrize("size", [2**21, 2**25])
+def test_bomb_is_refused_unpacked(folder, capsys, size):
+    for number in range(2):
+        name = f"tiny-imagenet-200/bomb{number}"
+        add(folder, name, bytes(size), compression=zipfile.ZIP_DEFLATED)
+    assert "would unpack to" in refusal(capsys)
+    assert contents(folder) == {}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_other_compression_is_refused(folder, capsys, method):
+    add(folder, "tiny-imagenet-200/file", bytes(1000), compression=method)
+    assert "compressed in an unusual way" in refusal(capsys)
+
+
+def test_zip_of_something_else_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with zipfile.ZipFile(NAME, "w") as archive:
+        archive.writestr("tiny-imagenet-200/readme.txt", "text")
+    assert "holds no tiny-imagenet-200/wnids.txt" in refusal(capsys)
+
+
+def test_zip_that_is_a_folder_or_pipe_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / NAME).mkdir()
+    refusal(capsys)
+    (tmp_path / NAME).rmdir()
+    os.mkfifo(tmp_path / NAME)
+    refusal(capsys)
+
+
+def test_too_small_a_disk_is_refused_before_writing(folder, monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0))
+    assert "make room" in refusal(capsys)
+    assert contents(folder) == {}
+
+
+def test_disk_that_fills_up_leaves_nothing_half_written(folder, monkeypatch, capsys):
+    write, written = Path.write_bytes, []
+
+    def fill(path, content):
+        written.append(path)
+        if len(written) == 5:
+            write(path, content[:10])
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", fill)
+    assert "No space left on device" in refusal(capsys)
+    assert len(contents(folder)) == 4 and contents(folder).items() <= expected(folder).items()
+
+
+def test_file_in_the_way_is_refused(folder, capsys):
+    (folder / "tiny-imagenet-200").write_text("in the way")
+    assert "cannot be written" in refusal(capsys)
