@@ -1,0 +1,217 @@
+"""The paper's experiments as table rows: architectures with their hyperparameters, rules, results.
+
+Paper: "Attention-Gated Brain Propagation: How the brain can implement reward-based error
+backpropagation", NeurIPS 2020. A row is data, not code, and nothing here imports TensorFlow, so
+that arguments are checked at once. The data sets' rows stand in `brainprop.datasets.DATASETS`.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from brainprop.datasets import DATASETS
+from brainprop.errors import BrainPropError, closest
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network and the hyperparameters that the paper uses with it.
+
+    Attributes:
+        layers: The hidden layers in order, each the name of a block in
+            `brainprop.architectures.BLOCKS` and the block's arguments.
+        batch_size: Images a step.
+        kernel_stddev: Standard deviation of the normal distribution, of mean 0, from
+            which every kernel is drawn.
+        l2: Weight decay: the loss grows by `l2 * sum(kernel ** 2)` for every kernel.
+    """
+
+    layers: tuple[tuple, ...]
+    batch_size: int = 128
+    kernel_stddev: float = 0.005
+    l2: float = 0.0
+
+
+ARCHITECTURES = {
+    "dense": Architecture(
+        (("flatten",), ("dense", 1500), ("dense", 1000), ("dense", 500)),
+        kernel_stddev=0.01,
+    ),
+    "loccon": Architecture(
+        (
+            ("locally_connected", 32), ("locally_connected", 32, 2), ("dropout", 0.3),
+            ("flatten",), ("dense", 500), ("dropout", 0.3),
+        ),
+        batch_size=32,
+    ),
+    "conv": Architecture(
+        (
+            ("conv", 32), ("conv", 32, 2), ("dropout", 0.3),
+            ("flatten",), ("dense", 500), ("dropout", 0.3),
+        ),
+    ),
+    "deep": Architecture(
+        (
+            ("conv", 64), ("conv", 64), ("max_pool",), ("dropout", 0.3),
+            ("conv", 128), ("conv", 128), ("max_pool",), ("dropout", 0.3),
+            ("conv", 128), ("conv", 128), ("conv", 128), ("max_pool",), ("dropout", 0.8),
+            ("flatten",), ("dense", 500), ("dropout", 0.3),
+        ),
+        l2=5e-4,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A learning rule: the class of that name in `brainprop.learning_rules`.
+
+    Attributes:
+        arguments: The fields of `Experiment` that its class takes.
+        output_layer_name: What the 2020 code called its output layer; by default Keras names it.
+    """
+
+    arguments: tuple[str, ...] = ()
+    output_layer_name: str | None = None
+
+
+ALGORITHMS = {
+    "BrainProp": Algorithm(("exploration_rate", "seed"), output_layer_name="brain_prop_layer"),
+    "EBP": Algorithm(),
+}
+
+
+@dataclass(frozen=True)
+class PaperResult:
+    """A published result: mean and standard deviation over ten seeds.
+
+    Attributes:
+        accuracy: Top-1 accuracy in percent, mean and standard deviation.
+        epochs: Number of epochs, mean and standard deviation, where published.
+        seconds_per_epoch: On one GeForce 1080 Ti.
+    """
+
+    accuracy: tuple[float, float]
+    epochs: tuple[int, int] | None
+    seconds_per_epoch: int
+
+
+# The MNIST dense row appeared only in an early draft of the 2020 code's README.
+PAPER_RESULTS = {
+    ("MNIST", "conv", "BrainProp"): PaperResult((99.31, 0.04), (63, 18), 3),
+    ("MNIST", "dense", "BrainProp"): PaperResult((98.68, 0.07), None, 3),
+    ("CIFAR10", "deep", "BrainProp"): PaperResult((88.88, 0.27), (105, 4), 8),
+    ("CIFAR100", "deep", "BrainProp"): PaperResult((59.58, 0.46), (218, 22), 8),
+    ("TinyImageNet", "deep", "BrainProp"): PaperResult((47.50, 1.30), (328, 75), 47),
+}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides the outcome of a run. The defaults are the paper's.
+
+    Attributes:
+        dataset: A name in `DATASETS`.
+        architecture: A name in `ARCHITECTURES` that goes with the data set.
+        algorithm: A name in `ALGORITHMS`.
+        seed: Seed of the initial weights, the shuffling, dropout and exploration.
+        epochs: The most epochs to train.
+        patience: Stop after this many epochs in which the validation accuracy has not
+            risen by more than `min_delta`.
+        min_delta: The smallest rise in validation accuracy that counts as progress.
+        learning_rate: Of plain stochastic gradient descent, at the start.
+        halving_epochs: The learning rate halves after every so many epochs.
+        batch_size: Images a step; `None` takes the architecture's.
+        kernel_stddev: Of the initial weights; `None` takes the architecture's.
+        l2: Weight decay of every kernel; `None` takes the architecture's.
+        exploration_rate: BrainProp's epsilon, the share of trials whose class is drawn
+            from the Boltzmann distribution. EBP has no use for it.
+        max_train_samples: Train on a random subset of so many images, drawn by `seed`.
+        max_eval_samples: Evaluate on such a subset of the test images.
+        deterministic: Use only operations that give the same bits in every run.
+
+    Raises:
+        BrainPropError: A name is unknown, the data set and architecture do not go
+            together, or a number is out of range.
+    """
+
+    dataset: str
+    architecture: str
+    algorithm: str
+    seed: int = 1
+    epochs: int = 500
+    patience: int = 45
+    min_delta: float = 0.001
+    learning_rate: float = 0.1
+    halving_epochs: int = 100
+    batch_size: int | None = None
+    kernel_stddev: float | None = None
+    l2: float | None = None
+    exploration_rate: float = 0.02
+    max_train_samples: int | None = None
+    max_eval_samples: int | None = None
+    deterministic: bool = False
+
+    def __post_init__(self):
+        _check_name("data set", self.dataset, DATASETS)
+        _check_name("architecture", self.architecture, ARCHITECTURES)
+        _check_name("algorithm", self.algorithm, ALGORITHMS)
+        partners = DATASETS[self.dataset].architectures
+        if self.architecture not in partners:
+            raise BrainPropError(
+                f"{self.dataset} does not go with {self.architecture} in the paper: "
+                f"choose from {', '.join(partners)}"
+            )
+        row = ARCHITECTURES[self.architecture]
+        for name in ("batch_size", "kernel_stddev", "l2"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, getattr(row, name))
+        for name, (kind, low, high) in _RANGES.items():
+            _check_number(name, getattr(self, name), kind, low, high)
+
+    @property
+    def name(self) -> str:
+        """What the run's files are called: `{dataset}_{architecture}_{algorithm}`."""
+        return f"{self.dataset}_{self.architecture}_{self.algorithm}"
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """The learning rate of an epoch, counted from 0: halved after every 100."""
+        return self.learning_rate * 0.5 ** (epoch // self.halving_epochs)
+
+    def settings(self) -> dict:
+        """The attributes by name, as JSON knows them."""
+        return dataclasses.asdict(self)
+
+
+_RANGES = {
+    "seed": (int, 0, 2**31 - 1),
+    "epochs": (int, 1, 10**6),
+    "patience": (int, 1, 10**6),
+    "min_delta": (float, 0, 1),
+    "learning_rate": (float, 1e-12, 1e3),
+    "halving_epochs": (int, 1, 10**6),
+    "batch_size": (int, 1, 2**20),
+    "kernel_stddev": (float, 1e-12, 1e3),
+    "l2": (float, 0, 1e3),
+    "exploration_rate": (float, 0, 1),
+    "max_train_samples": (int, 1, 2**31 - 1),
+    "max_eval_samples": (int, 1, 2**31 - 1),
+}
+_OPTIONAL = ("max_train_samples", "max_eval_samples")
+
+
+def _check_name(kind: str, name: str, known) -> None:
+    if name in known:
+        return
+    guess = closest(str(name), known)
+    hint = f"did you mean {guess}? " if guess else ""
+    raise BrainPropError(f"unknown {kind} {name!r}: {hint}Choose from {', '.join(known)}")
+
+
+def _check_number(name: str, value, kind: type, low, high) -> None:
+    if value is None and name in _OPTIONAL:
+        return
+    numeric = isinstance(value, (int, kind)) and not isinstance(value, bool)
+    if not numeric or not math.isfinite(value) or not low <= value <= high:
+        what = "a whole number" if kind is int else "a number"
+        raise BrainPropError(f"{name} must be {what} from {low} to {high}, not {value!r}")

@@ -1,0 +1,108 @@
+"""The table rows against the paper's setup."""
+
+import dataclasses
+
+import pytest
+
+from brainprop.datasets import DATASETS
+from brainprop.errors import BrainPropError
+from brainprop.experiments import ARCHITECTURES, Experiment
+
+COMBINATIONS = {
+    "MNIST": ("dense", "loccon", "conv"),
+    "CIFAR10": ("loccon", "conv", "deep"),
+    "CIFAR100": ("loccon", "conv", "deep"),
+    "TinyImageNet": ("deep",),
+}
+
+
+def test_data_sets_go_with_the_papers_architectures():
+    assert {name: row.architectures for name, row in DATASETS.items()} == COMBINATIONS
+    assert {name: (row.image_shape, row.classes) for name, row in DATASETS.items()} == {
+        "MNIST": ((28, 28, 1), 10),
+        "CIFAR10": ((32, 32, 3), 10),
+        "CIFAR100": ((32, 32, 3), 100),
+        "TinyImageNet": ((64, 64, 3), 200),
+    }
+
+
+@pytest.mark.parametrize("algorithm", ["BrainProp", "EBP"])
+@pytest.mark.parametrize("dataset", COMBINATIONS)
+def test_defaults_are_the_papers(dataset, algorithm):
+    for architecture in COMBINATIONS[dataset]:
+        experiment = Experiment(dataset, architecture, algorithm)
+        assert dataclasses.asdict(experiment) == {
+            "dataset": dataset,
+            "architecture": architecture,
+            "algorithm": algorithm,
+            "seed": 1,
+            "epochs": 500,
+            "patience": 45,
+            "min_delta": 0.001,
+            "learning_rate": 0.1,
+            "halving_epochs": 100,
+            "batch_size": 32 if architecture == "loccon" else 128,
+            "kernel_stddev": 0.01 if architecture == "dense" else 0.005,
+            "l2": 5e-4 if architecture == "deep" else 0,
+            "exploration_rate": 0.02,
+            "max_train_samples": None,
+            "max_eval_samples": None,
+            "deterministic": False,
+        }
+
+
+def test_learning_rate_halves_after_every_100_epochs():
+    experiment = Experiment("MNIST", "conv", "BrainProp")
+    rates = {epoch: experiment.learning_rate_at(epoch) for epoch in (0, 99, 100, 199, 200, 499)}
+    assert rates == {0: 0.1, 99: 0.1, 100: 0.05, 199: 0.05, 200: 0.025, 499: 0.00625}
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_other_combinations_are_refused_with_a_list(dataset, architecture):
+    if architecture in COMBINATIONS[dataset]:
+        Experiment(dataset, architecture, "EBP")
+    else:
+        with pytest.raises(BrainPropError, match=", ".join(COMBINATIONS[dataset])):
+            Experiment(dataset, architecture, "EBP")
+
+
+@pytest.mark.parametrize(
+    ("names", "hint"),
+    [
+        (("cifar-10", "deep", "EBP"), "did you mean CIFAR10"),
+        (("mnist", "conv", "EBP"), "did you mean MNIST"),
+        (("MNIST", "convs", "EBP"), "did you mean conv"),
+        (("MNIST", "conv", "brain-prop"), "did you mean BrainProp"),
+        (("tiny_imagenet", "deep", "EBP"), "did you mean TinyImageNet"),
+        (("ImageNet-21k-full", "deep", "EBP"), "MNIST, CIFAR10, CIFAR100, TinyImageNet"),
+    ],
+)
+def test_unknown_names_are_met_with_the_nearest(names, hint):
+    with pytest.raises(BrainPropError, match=hint):
+        Experiment(*names)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", 2.5),
+        ("batch_size", 0),
+        ("batch_size", -1),
+        ("learning_rate", 0),
+        ("learning_rate", float("nan")),
+        ("learning_rate", float("inf")),
+        ("patience", 0),
+        ("seed", -1),
+        ("seed", 2**40),
+        ("seed", True),
+        ("exploration_rate", 1.5),
+        ("max_train_samples", 0),
+        ("l2", -1e-4),
+        ("kernel_stddev", "0.005"),
+    ],
+)
+def test_numbers_out_of_range_are_named(name, value):
+    with pytest.raises(BrainPropError, match=name):
+        Experiment("MNIST", "conv", "BrainProp", **{name: value})
