@@ -1,0 +1,71 @@
+"""From an experiment to a compiled Keras model."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+import keras
+
+from brainprop import learning_rules
+from brainprop.architectures import build_network
+from brainprop.datasets import DATASETS
+from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment
+
+
+def build_model(
+    dataset: str, architecture: str, algorithm: str, seed: int = 1, **overrides
+) -> learning_rules.LearningRule:
+    """Builds and compiles one of the paper's networks, ready for `fit`.
+
+    The model takes images, float32 in [0, 1], shape `(batch, height, width, channels)`, and
+    labels, integers of shape `(batch,)` or one-hot ones of shape `(batch, classes)`.
+
+    Args:
+        dataset: A name in `brainprop.datasets.DATASETS`.
+        architecture: A name in `brainprop.experiments.ARCHITECTURES`.
+        algorithm: "BrainProp" or "EBP".
+        seed: Of the initial weights, dropout and exploration. The same seed gives both
+            algorithms the same initial weights.
+        **overrides: Fields of `brainprop.experiments.Experiment`, in place of the paper's.
+
+    Returns:
+        The compiled model; its output layer is linear.
+
+    Raises:
+        BrainPropError: A name is unknown, data set and architecture do not go together, or a
+            number is out of range.
+    """
+    return model_for(Experiment(dataset, architecture, algorithm, seed=seed, **overrides))
+
+
+def model_for(experiment: Experiment) -> learning_rules.LearningRule:
+    """Builds and compiles the model of an experiment; see `build_model`."""
+    dataset = DATASETS[experiment.dataset]
+    architecture = replace(
+        ARCHITECTURES[experiment.architecture],
+        kernel_stddev=experiment.kernel_stddev,
+        l2=experiment.l2,
+    )
+    algorithm = ALGORITHMS[experiment.algorithm]
+    inputs, outputs = build_network(
+        architecture,
+        dataset.image_shape,
+        dataset.classes,
+        seeds=_seeds(experiment.seed),
+        output_name=algorithm.output_layer_name,
+    )
+    rule = getattr(learning_rules, experiment.algorithm)
+    arguments = {name: getattr(experiment, name) for name in algorithm.arguments}
+    model = rule(inputs, outputs, name=experiment.name, **arguments)
+    # XLA makes these networks slower on a CPU, and Keras would choose it by itself.
+    model.compile(
+        keras.optimizers.SGD(experiment.learning_rate), metrics=["accuracy"], jit_compile=False
+    )
+    return model
+
+
+def _seeds(seed: int) -> Iterator[int]:
+    """An endless stream of seeds, so that no two layers share theirs."""
+    generator = random.Random(seed)
+    while True:
+        yield generator.getrandbits(31)
