@@ -1,0 +1,169 @@
+"""The learning rules: BrainProp, and error-backpropagation (EBP) as the baseline.
+
+Both are Keras models, made as `Rule(inputs, outputs)` from any network with a linear output
+layer. They share everything but what goes backwards from that layer.
+"""
+
+import keras
+import tensorflow as tf
+
+
+class LearningRule(keras.Model):
+    """A classifier with a linear output layer; subclasses say how it learns.
+
+    Labels are integers, shape `(batch,)` or `(batch, 1)`, or one-hot, shape `(batch, classes)`.
+    `compile` takes no loss, since the rule brings its own.
+    """
+
+    def penalty(self) -> tf.Tensor:
+        """The sum of the regularization losses: a scalar, float32."""
+        return tf.add_n(self.losses) if self.losses else tf.zeros(())
+
+    @property
+    def loss_metric(self) -> keras.metrics.Metric:
+        """The mean loss of the epoch, which Keras reports."""
+        return next(metric for metric in self.metrics if metric.name == "loss")
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(x, class_indices(y, y_pred), y_pred, sample_weight)
+
+
+@keras.saving.register_keras_serializable(package="brainprop")
+class BrainProp(LearningRule):
+    """Reward-based learning from a single output unit, gated by attention.
+
+    The network selects one class `s`, is rewarded or not, and broadcasts one number, the
+    reward-prediction error `delta = r - q_s`. Attention feedback, from the selected output unit
+    alone, tags each synapse `W` with `d q_s / dW`; delta gates the tags:
+
+        dW = learning_rate * delta * d q_s / dW,    averaged over the batch
+
+    The equation is that of "Attention-Gated Brain Propagation: How the brain can implement
+    reward-based error backpropagation", NeurIPS 2020, under `keras.optimizers.SGD`. Any other
+    optimizer receives `-delta * d q_s / dW` as its gradient. The loss that is reported is
+    `delta**2 / 2`, averaged over the batch, plus the regularization losses.
+
+    Args:
+        inputs: As for `keras.Model`.
+        outputs: The Q-values, shape `(batch, classes)`: those of a linear layer.
+        exploration_rate: Epsilon, the probability of a class drawn from the Boltzmann
+            distribution of the Q-values, in [0, 1]. May be set at any time; 0 is greedy.
+        seed: Of the exploration, an integer.
+        **kwargs: As for `keras.Model`.
+
+    Example:
+
+        model = BrainProp(inputs, keras.layers.Dense(10)(features))
+        model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"])
+        model.fit(images, labels, batch_size=128, epochs=10)
+    """
+
+    def __init__(self, *args, exploration_rate: float = 0.02, seed: int | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.exploration_rate = exploration_rate
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def train_step(self, data):
+        """Learns from a batch of trials; the names are those of the class's equation."""
+        images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        with tf.GradientTape() as tape:
+            q_values = tf.cast(self(images, training=True), tf.float32)
+            selected = self.select_class(q_values)
+            q_selected = selected_value(q_values, selected)
+            penalty = self.penalty()
+
+        reward = tf.cast(selected == class_indices(labels, q_values), q_selected.dtype)
+        reward_prediction_error = reward - q_selected
+        learning_signal = reward_prediction_error * shares(reward, sample_weight)
+
+        # The tape yields d q_s / dW of the selected unit alone, gated by delta. Optimizers step
+        # against the gradient, hence the minus.
+        scale = self.optimizer.scale_loss(tf.ones(()))
+        gradients = tape.gradient(
+            [q_selected, penalty],
+            self.trainable_weights,
+            output_gradients=[-learning_signal * scale, scale],
+        )
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+
+        loss = tf.reduce_sum(learning_signal * reward_prediction_error) / 2 + penalty
+        self.loss_metric.update_state(loss, sample_weight=tf.size(reward))
+        return self.compute_metrics(images, labels, q_values, sample_weight)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The loss without exploration, by which Keras evaluates: a scalar, float32."""
+        del x, training
+        q_values = tf.cast(y_pred, tf.float32)
+        greedy = tf.argmax(q_values, axis=-1, output_type=tf.int32)
+        reward = tf.cast(greedy == class_indices(y, q_values), q_values.dtype)
+        reward_prediction_error = reward - selected_value(q_values, greedy)
+        weights = shares(reward, sample_weight)
+        return tf.reduce_sum(weights * reward_prediction_error**2) / 2 + self.penalty()
+
+    def select_class(self, q_values: tf.Tensor) -> tf.Tensor:
+        """Max-Boltzmann exploration: the greedy class, or with probability epsilon a drawn one.
+
+        Args:
+            q_values: Shape `(batch, classes)`, float32.
+
+        Returns:
+            The selected class of each trial, shape `(batch,)`, int32.
+        """
+        greedy = tf.argmax(q_values, axis=-1, output_type=tf.int32)
+        if self.exploration_rate == 0:
+            return greedy
+        boltzmann = keras.random.categorical(q_values, 1, seed=self.seed_generator)[:, 0]
+        dice = keras.random.uniform(tf.shape(greedy), seed=self.seed_generator)
+        return tf.where(dice < self.exploration_rate, boltzmann, greedy)
+
+    @property
+    def exploration_rate(self) -> float:
+        return self._exploration_rate
+
+    @exploration_rate.setter
+    def exploration_rate(self, rate: float):
+        if not 0 <= rate <= 1:
+            raise ValueError(f"exploration_rate must lie in [0, 1], not {rate!r}")
+        self._exploration_rate = float(rate)
+        self.train_function = None  # Keras traces the step anew, with the new rate.
+
+    def get_config(self):
+        return {**super().get_config(), "exploration_rate": self.exploration_rate}
+
+
+@keras.saving.register_keras_serializable(package="brainprop")
+class EBP(LearningRule):
+    """Error-backpropagation: softmax of the outputs, categorical cross-entropy.
+
+    The training step is Keras's own. The softmax is part of the loss, so the network is the same
+    as BrainProp's and `predict` returns logits, shape `(batch, classes)`.
+    """
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Cross-entropy averaged over the batch, plus the regularization losses: a scalar."""
+        del x, training
+        logits = tf.cast(y_pred, tf.float32)
+        cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
+            class_indices(y, logits), logits
+        )
+        return tf.reduce_sum(cross_entropy * shares(cross_entropy, sample_weight)) + self.penalty()
+
+
+def class_indices(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """Integer labels, shape `(batch,)`, int32, from integer or from one-hot ones."""
+    labels = tf.convert_to_tensor(labels)
+    if labels.shape.rank == 2 and labels.shape[-1] == outputs.shape[-1]:
+        return tf.argmax(labels, axis=-1, output_type=tf.int32)
+    return tf.cast(tf.reshape(labels, [-1]), tf.int32)
+
+
+def selected_value(q_values: tf.Tensor, selected: tf.Tensor) -> tf.Tensor:
+    """The selected unit's Q-value in each trial, shape `(batch,)`: attention is on it alone."""
+    attention = tf.one_hot(selected, q_values.shape[-1], dtype=q_values.dtype)
+    return tf.reduce_sum(attention * q_values, axis=-1)
+
+
+def shares(trials: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
+    """What each trial counts in the batch's average: `sample_weight / batch`, shape `(batch,)`."""
+    weights = tf.ones_like(trials) if sample_weight is None else sample_weight
+    return tf.cast(tf.reshape(weights, [-1]), trials.dtype) / tf.cast(tf.size(trials), trials.dtype)

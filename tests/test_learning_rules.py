@@ -1,0 +1,236 @@
+"""The update, against the rule written out in NumPy as the brain would compute it."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from brainprop.learning_rules import EBP, BrainProp
+
+LEARNING_RATE = 0.1
+CLASSES = 4
+
+
+def small_network(rule, seed=3, l2=0.0, **kwargs):
+    """Two hidden ReLU layers and a linear output, no biases, compiled with plain SGD."""
+
+    def dense(units, seed, activation=None):
+        return keras.layers.Dense(
+            units,
+            activation,
+            use_bias=False,
+            kernel_initializer=keras.initializers.RandomNormal(stddev=0.5, seed=seed),
+            kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+        )
+
+    inputs = keras.Input((5,))
+    hidden = dense(7, seed, "relu")(inputs)
+    hidden = dense(6, seed + 1, "relu")(hidden)
+    model = rule(inputs, dense(CLASSES, seed + 2)(hidden), **kwargs)
+    model.compile(keras.optimizers.SGD(LEARNING_RATE), metrics=["accuracy"])
+    return model
+
+
+@pytest.fixture
+def trials():
+    rng = np.random.default_rng(0)
+    return rng.random((8, 5), "float32"), rng.integers(CLASSES, size=8).astype("int32")
+
+
+def forward(weights, image):
+    """Feedforward activity of every layer, for one trial."""
+    activities = [image]
+    for weight in weights[:-1]:
+        activities.append(np.maximum(activities[-1] @ weight, 0))
+    return activities, activities[-1] @ weights[-1]
+
+
+def local_update(weights, images, labels, learning_rate=LEARNING_RATE, sample_weight=None):
+    """The rule, trial by trial: presynaptic activity x attention feedback x broadcast delta."""
+    updates = [np.zeros_like(weight) for weight in weights]
+    sample_weight = np.ones(len(images)) if sample_weight is None else sample_weight
+    for image, label, share in zip(images, labels, sample_weight, strict=True):
+        activities, q_values = forward(weights, image)
+        selected = np.argmax(q_values)
+        delta = (selected == label) - q_values[selected]
+        feedback = np.eye(len(q_values))[selected]  # from the selected output unit alone
+        for layer in reversed(range(len(weights))):
+            tag = np.outer(activities[layer], feedback)
+            updates[layer] += learning_rate * delta * tag * share / len(images)
+            feedback = (weights[layer] @ feedback) * (activities[layer] > 0)
+    return updates
+
+
+def test_a_step_is_the_rule_written_out_locally(trials):
+    images, labels = trials
+    model = small_network(BrainProp, exploration_rate=0)
+    before = model.get_weights()
+    expected = local_update(before, images, labels)
+    model.train_on_batch(images, labels)
+    for old, new, update in zip(before, model.get_weights(), expected, strict=True):
+        assert np.abs(update).max() > 1e-4
+        np.testing.assert_allclose(new - old, update, atol=1e-6)
+
+
+def test_one_hot_labels_give_the_same_step(trials):
+    images, labels = trials
+    integer, one_hot = (small_network(BrainProp, exploration_rate=0) for _ in range(2))
+    logs = [
+        integer.train_on_batch(images, labels, return_dict=True),
+        one_hot.train_on_batch(images, np.eye(CLASSES)[labels], return_dict=True),
+    ]
+    assert logs[0] == logs[1]
+    for a, b in zip(integer.get_weights(), one_hot.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_sample_weights_scale_each_trial(trials):
+    images, labels = trials
+    sample_weight = np.linspace(0, 2, len(labels)).astype("float32")
+    model = small_network(BrainProp, exploration_rate=0)
+    before = model.get_weights()
+    expected = local_update(before, images, labels, sample_weight=sample_weight)
+    model.train_on_batch(images, labels, sample_weight=sample_weight)
+    for old, new, update in zip(before, model.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(new - old, update, atol=1e-6)
+
+
+def test_output_units_that_were_not_selected_do_not_move(trials):
+    images, labels = trials
+    model = small_network(BrainProp, exploration_rate=0)
+    selected = np.argmax(model.predict(images, verbose=0), axis=-1)
+    others = np.setdiff1d(np.arange(CLASSES), selected)
+    assert len(others) > 0
+    before = model.get_weights()[-1]
+    model.train_on_batch(images, labels)
+    after = model.get_weights()[-1]
+    np.testing.assert_array_equal(after[:, others], before[:, others])
+    assert np.abs(after[:, selected] - before[:, selected]).max() > 1e-4
+
+
+def test_nothing_moves_when_the_reward_is_as_predicted():
+    inputs = keras.Input((2,))
+    model = BrainProp(inputs, keras.layers.Dense(2, use_bias=False)(inputs), exploration_rate=0)
+    model.set_weights([np.array([[1.0, 0.0], [0.0, 0.5]], "float32")])
+    model.compile(keras.optimizers.SGD(LEARNING_RATE))
+    before = model.get_weights()
+    logs = model.train_on_batch(np.array([[1.0, 0.0]], "float32"), np.array([0]), return_dict=True)
+    assert logs["loss"] == 0  # reward 1, q_s 1
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+def test_weight_decay_adds_to_the_update(trials):
+    images, labels = trials
+    l2 = 0.01
+    model = small_network(BrainProp, l2=l2, exploration_rate=0)
+    before = model.get_weights()
+    expected = local_update(before, images, labels)
+    model.train_on_batch(images, labels)
+    for old, new, update in zip(before, model.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(new - old, update - LEARNING_RATE * 2 * l2 * old, atol=1e-6)
+
+
+def test_reported_loss_is_half_the_squared_reward_prediction_error(trials):
+    images, labels = trials
+    model = small_network(BrainProp, exploration_rate=0)
+    q_values = model.predict(images, verbose=0)
+    delta = (q_values.argmax(-1) == labels) - q_values.max(-1)
+    expected = np.mean(delta**2) / 2
+    assert model.evaluate(images, labels, verbose=0)[0] == pytest.approx(expected, rel=1e-5)
+    logs = model.train_on_batch(images, labels, return_dict=True)
+    assert logs["loss"] == pytest.approx(expected, rel=1e-5)
+    assert logs["accuracy"] == pytest.approx(np.mean(q_values.argmax(-1) == labels))
+
+
+def test_exploration_is_max_boltzmann():
+    epsilon, draws = 0.3, 60_000
+    q_values = np.array([0.2, 1.0, -0.5, 0.6], "float32")
+    model = small_network(BrainProp, exploration_rate=epsilon, seed=5)
+    selected = model.select_class(tf.tile(q_values[None], [draws, 1])).numpy()
+    boltzmann = np.exp(q_values) / np.exp(q_values).sum()
+    expected = draws * (epsilon * boltzmann + (1 - epsilon) * (q_values == q_values.max()))
+    observed = np.bincount(selected, minlength=CLASSES)
+    chi_square = np.sum((observed - expected) ** 2 / expected)
+    assert chi_square < 16.27  # the 0.1 % point with 3 degrees of freedom
+
+
+def test_exploration_differs_between_steps_and_follows_the_seed():
+    q_values = tf.zeros((1000, CLASSES))
+    models = [small_network(BrainProp, exploration_rate=1.0) for _ in range(2)]
+    for model in models:
+        model.seed_generator.state.assign([11, 0])
+    first, again = (model.select_class(q_values).numpy() for model in models)
+    np.testing.assert_array_equal(first, again)
+    assert np.any(models[0].select_class(q_values).numpy() != first)
+
+
+def test_exploration_rate_may_be_set_after_a_step(trials):
+    images, labels = trials
+    model = small_network(BrainProp, exploration_rate=1.0, seed=2)
+    model.train_on_batch(images, labels)
+    model.exploration_rate = 0
+    before = model.get_weights()
+    expected = local_update(before, images, labels)
+    model.train_on_batch(images, labels)
+    for old, new, update in zip(before, model.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(new - old, update, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
+def test_exploration_rate_out_of_range_is_refused(rate):
+    with pytest.raises(ValueError, match="exploration_rate"):
+        small_network(BrainProp, exploration_rate=rate)
+
+
+def test_ebp_is_softmax_and_cross_entropy(trials):
+    images, labels = trials
+    model = small_network(EBP)
+    weights = model.get_weights()
+    updates = [np.zeros_like(weight) for weight in weights]
+    losses = []
+    for image, label in zip(images, labels, strict=True):
+        activities, logits = forward(weights, image)
+        probabilities = np.exp(logits) / np.exp(logits).sum()
+        losses.append(-np.log(probabilities[label]))
+        error = np.eye(CLASSES)[label] - probabilities
+        for layer in reversed(range(len(weights))):
+            updates[layer] += LEARNING_RATE * np.outer(activities[layer], error) / len(images)
+            error = (weights[layer] @ error) * (activities[layer] > 0)
+    logs = model.train_on_batch(images, labels, return_dict=True)
+    assert logs["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
+    for old, new, update in zip(weights, model.get_weights(), updates, strict=True):
+        assert np.abs(update).max() > 1e-4
+        np.testing.assert_allclose(new - old, update, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_a_saved_model_comes_back(rule, trials, tmp_path):
+    images, labels = trials
+    model = small_network(rule, **({"exploration_rate": 0.5} if rule is BrainProp else {}))
+    model.fit(images, labels, epochs=1, batch_size=4, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert type(loaded) is rule
+    assert getattr(loaded, "exploration_rate", None) == getattr(model, "exploration_rate", None)
+    np.testing.assert_array_equal(
+        loaded.predict(images, verbose=0), model.predict(images, verbose=0)
+    )
+    loaded.fit(images, labels, epochs=1, verbose=0)
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_float16_scales_the_loss(rule, trials):
+    """Under mixed precision the update is that of float32, up to float16's rounding."""
+    images, labels = trials
+    kwargs = {"exploration_rate": 0} if rule is BrainProp else {}
+    exact = small_network(rule, **kwargs)
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        mixed = small_network(rule, **kwargs)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    before = exact.get_weights()
+    for model in (exact, mixed):
+        model.train_on_batch(images, labels)
+    for old, a, b in zip(before, exact.get_weights(), mixed.get_weights(), strict=True):
+        np.testing.assert_allclose(b - old, a - old, atol=3e-3)
