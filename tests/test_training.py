@@ -1,0 +1,236 @@
+"""Training: schedule, stopping, the best epoch, interruption and resuming."""
+
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+
+from brainprop import checkpoints
+from brainprop.datasets import pipeline
+from brainprop.errors import BrainPropError
+from brainprop.experiments import Experiment
+from brainprop.models import model_for
+from brainprop.training import Outcome, evaluate, train
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Ten classes that a network learns fast: noise with a bright row that tells the class."""
+    rng = np.random.default_rng(0)
+
+    def split(count):
+        labels = rng.integers(10, size=count).astype("int32")
+        images = rng.integers(0, 60, (count, 28, 28, 1), "uint8")
+        images[np.arange(count), 2 * labels + 3] = 255
+        return images, labels
+
+    return split(230), split(100)
+
+
+def experiment(architecture="conv", **overrides):
+    settings = {"batch_size": 50, "epochs": 4} | overrides
+    return Experiment("MNIST", architecture, "BrainProp", **settings)
+
+
+# Nothing changes from epoch to epoch: no batch normalization, and steps too small to matter.
+STANDSTILL = {"architecture": "dense", "learning_rate": 1e-12, "patience": 3}
+
+
+def run(settings, data, *args, **kwargs):
+    model = model_for(settings)
+    return model, train(model, settings, data, *args, **kwargs)
+
+
+def without_seconds(history):
+    return {name: values for name, values in history.items() if name != "seconds"}
+
+
+def test_batches_hold_every_image_once_an_epoch_in_an_order_of_its_own(data):
+    (images, labels), _ = data
+    numbered = np.arange(len(images), dtype="int32")
+    steps = int(np.ceil(len(images) / 50))
+    batches = pipeline.training_batches(images, numbered, 50, seed=1).take(2 * steps)
+    batches = [[x.numpy() for x in batch] for batch in batches]
+    epochs = [np.concatenate([b[1] for b in batches[i : i + steps]]) for i in (0, steps)]
+    for order in epochs:
+        np.testing.assert_array_equal(np.sort(order), numbered)
+        assert np.any(order != numbered)
+    assert np.any(epochs[0] != epochs[1])
+    pixels, indices, _ = batches[3]
+    assert pixels.dtype == np.float32
+    np.testing.assert_allclose(pixels, images[indices] / 255, rtol=1e-6)
+    resumed = pipeline.training_batches(images, numbered, 50, seed=1, first_epoch=1).take(steps)
+    np.testing.assert_array_equal(np.concatenate([b[1] for b in resumed]), epochs[1])
+
+
+def test_the_last_smaller_batch_is_divided_by_the_full_batch_size(data):
+    (images, labels), _ = data
+    *full, last = pipeline.training_batches(images, labels, 50, seed=1).take(5)
+    for batch in full:
+        np.testing.assert_array_equal(batch[2], np.ones(50, "float32"))
+    np.testing.assert_allclose(last[2], np.full(30, 30 / 50), rtol=1e-6)
+
+
+def test_evaluation_batches_keep_the_order(data):
+    _, (images, labels) = data
+    batches = list(pipeline.evaluation_batches(images, labels, 30))
+    np.testing.assert_array_equal(np.concatenate([b[1] for b in batches]), labels)
+    np.testing.assert_allclose(np.concatenate([b[0] for b in batches]), images / 255, rtol=1e-6)
+
+
+def test_history_and_best_epoch(data):
+    model, done = run(experiment(), data)
+    assert done.outcome is Outcome.COMPLETED and done.epochs == 4
+    assert set(done.history) == {
+        "accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds",
+    }  # fmt: skip
+    assert all(len(values) == 4 for values in done.history.values())
+    assert done.best_accuracy == max(done.history["val_accuracy"])
+    assert done.best_epoch == 1 + int(np.argmax(done.history["val_accuracy"]))
+    # The model is left with the best epoch's weights.
+    assert evaluate(model, *data[1])["accuracy"] == pytest.approx(done.best_accuracy)
+
+
+def test_the_best_epoch_is_kept_when_it_is_not_the_last(data):
+    class Forget(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 3:
+                self.model.set_weights([0 * weight for weight in self.model.get_weights()])
+
+    model, done = run(experiment(), data, callbacks=[Forget()])
+    *earlier, last = done.history["val_accuracy"]
+    assert last < max(earlier)
+    assert 1 <= done.best_epoch < 4
+    assert evaluate(model, *data[1])["accuracy"] == pytest.approx(max(earlier))
+
+
+def test_the_learning_rate_follows_the_schedule(data):
+    _, done = run(experiment(halving_epochs=2), data)
+    np.testing.assert_allclose(done.history["learning_rate"], [0.1, 0.1, 0.05, 0.05], rtol=1e-6)
+
+
+def test_training_stops_when_validation_accuracy_does_not_rise(data):
+    _, done = run(experiment(**STANDSTILL, epochs=20), data)
+    assert done.outcome is Outcome.STOPPED and done.epochs == 4
+
+
+def test_a_rise_below_min_delta_is_no_progress_but_counts_for_the_best(data):
+    _, done = run(experiment(min_delta=0.999, patience=3, epochs=20), data)
+    assert done.outcome is Outcome.STOPPED and done.epochs == 4
+    assert done.best_accuracy == max(done.history["val_accuracy"]) > done.history["val_accuracy"][0]
+
+
+def test_divergence_ends_the_run_and_keeps_the_best(data):
+    _, done = run(experiment(learning_rate=1000.0, epochs=20), data)
+    assert done.outcome is Outcome.DIVERGED
+    assert not np.isfinite(done.history["loss"][-1])
+    assert done.best_epoch < done.epochs <= 20
+
+
+def test_the_same_seed_gives_the_same_run(data):
+    (_, first), (_, again), (_, other) = (
+        run(experiment(epochs=2, seed=seed), data) for seed in (1, 1, 2)
+    )
+    assert without_seconds(first.history) == without_seconds(again.history)
+    assert without_seconds(first.history) != without_seconds(other.history)
+
+
+def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(data, tmp_path):
+    whole_model, whole = run(experiment(), data)
+    run(experiment(epochs=1), data, tmp_path)
+    run(experiment(epochs=3), data, tmp_path, resume=True)
+    model, resumed = run(experiment(), data, tmp_path, resume=True)
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+    assert resumed.best_epoch == whole.best_epoch
+    for a, b in zip(model.get_weights(), whole_model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert [path.name for path in checkpoints.paths(tmp_path)] == [
+        "checkpoint-0003.npz",
+        "checkpoint-0004.npz",
+    ]
+
+
+def test_early_stopping_goes_on_counting_after_resuming(data, tmp_path):
+    run(experiment(**STANDSTILL, epochs=2), data, tmp_path)
+    _, done = run(experiment(**STANDSTILL, epochs=20), data, tmp_path, resume=True)
+    assert done.outcome is Outcome.STOPPED and done.epochs == 4
+    _, again = run(experiment(**STANDSTILL, epochs=20), data, tmp_path, resume=True)
+    assert again.outcome is Outcome.STOPPED and again.epochs == 4
+
+
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(data, tmp_path, capsys):
+    _, whole = run(experiment(), data, tmp_path)
+    newest = checkpoints.paths(tmp_path)[-1]
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    _, resumed = run(experiment(), data, tmp_path, resume=True)
+    assert newest.name in capsys.readouterr().err
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+
+
+def test_every_damage_to_a_checkpoint_is_noticed(data, tmp_path):
+    run(experiment(epochs=1), data, tmp_path)
+    (path,) = checkpoints.paths(tmp_path)
+    intact = path.read_bytes()
+    rng = np.random.default_rng(0)
+    noticed = 0
+    for position in rng.integers(len(intact), size=20):
+        damaged = bytearray(intact)
+        damaged[position] ^= 0x01
+        path.write_bytes(damaged)
+        try:
+            checkpoints.load(path)
+        except BrainPropError:
+            noticed += 1
+    assert noticed >= 19  # A few bytes of the container, such as times of day, mean nothing.
+
+
+def test_all_checkpoints_damaged_is_an_error(data, tmp_path):
+    run(experiment(epochs=1), data, tmp_path)
+    for path in checkpoints.paths(tmp_path):
+        path.write_bytes(b"")
+    with pytest.raises(BrainPropError, match="damaged"):
+        run(experiment(), data, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"batch_size": 40}, {"learning_rate": 0.2}])
+def test_resuming_with_other_settings_is_refused_and_names_them(data, tmp_path, change):
+    run(experiment(epochs=1), data, tmp_path)
+    with pytest.raises(BrainPropError, match=next(iter(change))):
+        run(experiment(**change), data, tmp_path, resume=True)
+
+
+def test_checkpoints_of_an_earlier_run_are_not_mixed_up(data, tmp_path):
+    run(experiment(epochs=1), data, tmp_path)
+    with pytest.raises(BrainPropError, match="--resume"):
+        run(experiment(), data, tmp_path)
+
+
+def test_resuming_before_the_first_checkpoint_starts_from_the_beginning(data, tmp_path, capsys):
+    _, done = run(experiment(epochs=1), data, tmp_path, resume=True)
+    assert done.epochs == 1
+    assert "from the beginning" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_training_after_the_batch_and_resuming_goes_on(data, tmp_path, number):
+    settings = experiment()
+    model = model_for(settings)
+    steps = 0
+
+    class SignalInThirdEpoch(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            nonlocal steps
+            steps += 1
+            if steps == 12:
+                os.kill(os.getpid(), number)
+
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    done = train(model, settings, data, tmp_path, callbacks=[SignalInThirdEpoch()])
+    assert done.outcome is Outcome.INTERRUPTED and done.interrupted_by is number
+    assert done.epochs == 2 and steps == 12
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    _, resumed = run(settings, data, tmp_path, resume=True)
+    _, whole = run(settings, data)
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
