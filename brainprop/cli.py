@@ -1,0 +1,263 @@
+"""The command line: arguments become an experiment, which is trained or evaluated.
+
+TensorFlow takes seconds to import, so that happens only once the arguments are checked and the
+data is found.
+"""
+
+import argparse
+import dataclasses
+import os
+import shlex
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from brainprop.datasets import DATASETS, load_data
+from brainprop.errors import BrainPropError
+from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment
+
+SUCCESS, FAILURE, BAD_INPUT, SIGNAL_BASE = 0, 1, 2, 128
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        argv: The arguments; by default those of the process.
+
+    Returns:
+        The exit code: 0 success, 1 the loss diverged, 2 bad input, 128 + n ended by signal n.
+    """
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        experiment = _experiment(arguments)
+        _check_paths(arguments)
+        data = load_data(
+            experiment.dataset,
+            arguments.data_dir,
+            experiment.max_train_samples,
+            experiment.max_eval_samples,
+            experiment.seed,
+        )
+        if arguments.load:
+            return _evaluate(experiment, data, arguments.load)
+        return _train(experiment, data, arguments)
+    except BrainPropError as error:
+        if arguments.debug:
+            raise
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return SIGNAL_BASE + 2
+
+
+def _train(experiment: Experiment, data, arguments: argparse.Namespace) -> int:
+    """Trains, saves if asked to, and reports the best epoch."""
+    _import_tensorflow(experiment)
+    from brainprop.models import model_for
+    from brainprop.results import save_run
+    from brainprop.training import Outcome, train
+
+    model = model_for(experiment)
+    run = train(model, experiment, data, arguments.checkpoint_dir, arguments.resume)
+    if run.outcome is not Outcome.COMPLETED:
+        print(f"ended after epoch {run.epochs}: {run.outcome.value}")
+    if arguments.save and run.best_epoch:
+        for path in save_run(run, model, arguments.output_dir):
+            print(f"saved {path}")
+    elif not run.best_epoch:
+        print("no epoch was completed, so there is nothing to save", file=sys.stderr)
+    if run.outcome is Outcome.INTERRUPTED and arguments.checkpoint_dir:
+        print(f"go on with: {_resume_command()}")
+    if run.best_epoch:
+        print(
+            f"best validation accuracy {run.best_accuracy:.4f} at epoch {run.best_epoch} "
+            f"of {run.epochs}"
+        )
+    if run.outcome is Outcome.DIVERGED:
+        print("try a lower --learning-rate or another --seed", file=sys.stderr)
+        return FAILURE
+    return SUCCESS if run.interrupted_by is None else SIGNAL_BASE + run.interrupted_by
+
+
+def _evaluate(experiment: Experiment, data, weights_file: Path) -> int:
+    """Loads weights and reports how the network does on the test set."""
+    _import_tensorflow(experiment)
+    from brainprop.models import model_for
+    from brainprop.training import evaluate
+    from brainprop.weights import load_weights
+
+    model = model_for(experiment)
+    load_weights(model, weights_file)
+    _, (images, labels) = data
+    scores = evaluate(model, images, labels)
+    correct = round(scores["accuracy"] * len(labels))
+    print(f"loss {scores['loss']:.4f}")
+    print(f"accuracy {correct / len(labels):.4f} ({correct}/{len(labels)})")
+    return SUCCESS
+
+
+def _import_tensorflow(experiment: Experiment) -> None:
+    """Imports TensorFlow without its notes on the machine, and tells what it runs on."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet_stderr():
+        import tensorflow as tf
+
+    if experiment.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    gpus = tf.config.list_physical_devices("GPU")
+    device = f"{len(gpus)} GPU" if gpus else f"the CPU ({os.cpu_count()} cores; no GPU found)"
+    print(f"{experiment.name}, seed {experiment.seed}, on {device}", flush=True)
+
+
+@contextmanager
+def _quiet_stderr():
+    """Keeps stderr to itself, below Python too: TensorFlow writes there before it heeds its level.
+
+    What was written comes out after all if the block raises.
+    """
+    with tempfile.TemporaryFile() as notes:
+        stderr = os.dup(2)
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def _experiment(arguments: argparse.Namespace) -> Experiment:
+    """The experiment that the arguments name; options not given keep the paper's defaults."""
+    fields = [field.name for field in dataclasses.fields(Experiment)]
+    given = {name: value for name, value in vars(arguments).items() if name in fields}
+    return Experiment(**{name: value for name, value in given.items() if value is not None})
+
+
+def _check_paths(arguments: argparse.Namespace) -> None:
+    """Finds what is wrong with the paths before hours are spent."""
+    if arguments.load and arguments.save:
+        raise BrainPropError("-l evaluates and -s saves a training: give one of them")
+    if arguments.load and not arguments.load.exists():
+        raise BrainPropError(f"-l {arguments.load}: there is no such file")
+    if arguments.resume and not arguments.checkpoint_dir:
+        raise BrainPropError("--resume needs --checkpoint-dir, the folder to go on from")
+    for option in ("output_dir", "checkpoint_dir"):
+        directory = getattr(arguments, option)
+        if directory is not None:
+            _make_directory(directory, "--" + option.replace("_", "-"))
+
+
+def _make_directory(directory: Path, option: str) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BrainPropError(
+            f"{option} {directory} cannot be made ({error.strerror}): choose another folder"
+        ) from error
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise BrainPropError(f"{option} {directory} is read-only: choose another folder")
+
+
+def _resume_command() -> str:
+    """The command line that goes on where this one was interrupted."""
+    words = ["python", *sys.argv]
+    return shlex.join(words if "--resume" in words else [*words, "--resume"])
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose errors take one line."""
+
+    def error(self, message):
+        self.exit(BAD_INPUT, f"{self.prog}: error: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    """The arguments; those that are fields of `Experiment` bear the field's name."""
+    paper = {field.name: field.default for field in dataclasses.fields(Experiment)}
+    batch_sizes = {name: row.batch_size for name, row in ARCHITECTURES.items()}
+    parser = _Parser(
+        description="Train deep networks with BrainProp, or with error-backpropagation (EBP).",
+        epilog="Data sets and their architectures: "
+        + "; ".join(f"{name}: {', '.join(row.architectures)}" for name, row in DATASETS.items()),
+    )
+    parser.add_argument("dataset", metavar="DATASET", help=", ".join(DATASETS))
+    parser.add_argument("architecture", metavar="ARCHITECTURE", help=", ".join(ARCHITECTURES))
+    parser.add_argument("algorithm", metavar="ALGORITHM", help=", ".join(ALGORITHMS))
+
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "-s", "--save", action="store_true",
+        help="save the accuracy's plot, the history and the weights of the best epoch",
+    )  # fmt: skip
+    files.add_argument(
+        "-l", "--load", metavar="FILE.h5", type=Path,
+        help="load these weights and evaluate them on the test set, instead of training",
+    )  # fmt: skip
+    files.add_argument(
+        "--data-dir", metavar="DIR", type=Path,
+        help="folder of the data set (default: the environment variable BRAINPROP_DATA, else "
+        "the current folder, else Keras's cache, else a download)",
+    )  # fmt: skip
+    files.add_argument(
+        "--output-dir", metavar="DIR", type=Path, default=Path(),
+        help="folder for what -s saves (default: the current folder)",
+    )  # fmt: skip
+    files.add_argument(
+        "--checkpoint-dir", metavar="DIR", type=Path,
+        help="write a checkpoint into this folder after every epoch",
+    )  # fmt: skip
+    files.add_argument(
+        "--resume", action="store_true",
+        help="go on from the newest checkpoint in --checkpoint-dir, if there is one",
+    )  # fmt: skip
+
+    settings = parser.add_argument_group("settings (default: the paper's)")
+    settings.add_argument(
+        "--epochs", metavar="N", type=int, help=f"at most so many epochs (paper: {paper['epochs']})"
+    )
+    settings.add_argument(
+        "--batch-size", metavar="N", type=int,
+        help=f"images a step (paper: {_by_architecture(batch_sizes)})",
+    )  # fmt: skip
+    settings.add_argument(
+        "--learning-rate", metavar="RATE", type=float,
+        help=f"at the start (paper: {paper['learning_rate']}); it halves after every "
+        f"{paper['halving_epochs']} epochs",
+    )  # fmt: skip
+    settings.add_argument(
+        "--patience", metavar="N", type=int,
+        help="stop after N epochs in which the validation accuracy has not risen by more than "
+        f"{paper['min_delta']} (paper: {paper['patience']})",
+    )  # fmt: skip
+    settings.add_argument(
+        "--seed", metavar="N", type=int,
+        help="of initial weights, shuffling, dropout and exploration "
+        f"(paper: {paper['seed']}, tables 10 seeds)",
+    )  # fmt: skip
+    settings.add_argument(
+        "--max-train-samples", metavar="N", type=int,
+        help="train on a random subset of N images (paper: all)",
+    )  # fmt: skip
+    settings.add_argument(
+        "--max-eval-samples", metavar="N", type=int,
+        help="evaluate on a random subset of N images (paper: all)",
+    )  # fmt: skip
+    settings.add_argument(
+        "--deterministic", action="store_true", default=None,
+        help="the same bits in every run on the same machine, which may be slower (paper: no)",
+    )  # fmt: skip
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _by_architecture(values: dict[str, int]) -> str:
+    """The most common value, then the exceptions: "128; loccon 32"."""
+    usual = max(values.values(), key=list(values.values()).count)
+    exceptions = [f"{name} {value}" for name, value in values.items() if value != usual]
+    return "; ".join([str(usual), *exceptions])
