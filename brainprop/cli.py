@@ -13,11 +13,12 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+from brainprop.arguments import ArgumentParser
 from brainprop.datasets import DATASETS, load_data
 from brainprop.errors import BrainPropError
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment
 
-SUCCESS, FAILURE, BAD_INPUT, SIGNAL_BASE = 0, 1, 2, 128
+SUCCESS, FAILURE, SIGNAL_BASE = 0, 1, 128
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrainPropError as error:
         if arguments.debug:
             raise
-        parser.error(str(error))
+        return parser.report(error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return SIGNAL_BASE + 2
@@ -170,18 +171,11 @@ def _resume_command() -> str:
     return shlex.join(words if "--resume" in words else [*words, "--resume"])
 
 
-class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors take one line."""
-
-    def error(self, message):
-        self.exit(BAD_INPUT, f"{self.prog}: error: {message}\n")
-
-
 def _parser() -> argparse.ArgumentParser:
     """The arguments; those that are fields of `Experiment` bear the field's name."""
     paper = {field.name: field.default for field in dataclasses.fields(Experiment)}
     batch_sizes = {name: row.batch_size for name, row in ARCHITECTURES.items()}
-    parser = _Parser(
+    parser = ArgumentParser(
         description="Train deep networks with BrainProp, or with error-backpropagation (EBP).",
         epilog="Data sets and their architectures: "
         + "; ".join(f"{name}: {', '.join(row.architectures)}" for name, row in DATASETS.items()),

@@ -6,11 +6,11 @@ that arguments are checked at once. The data sets' rows stand in `brainprop.data
 """
 
 import dataclasses
-import math
 from dataclasses import dataclass
 
-from brainprop.datasets import DATASETS
-from brainprop.errors import BrainPropError, closest
+from brainprop.arguments import check_name, check_number
+from brainprop.datasets import DATASETS, MAX_INTEGER
+from brainprop.errors import BrainPropError
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,9 @@ class Experiment:
     deterministic: bool = False
 
     def __post_init__(self):
-        _check_name("data set", self.dataset, DATASETS)
-        _check_name("architecture", self.architecture, ARCHITECTURES)
-        _check_name("algorithm", self.algorithm, ALGORITHMS)
+        check_name("data set", self.dataset, DATASETS)
+        check_name("architecture", self.architecture, ARCHITECTURES)
+        check_name("algorithm", self.algorithm, ALGORITHMS)
         partners = DATASETS[self.dataset].architectures
         if self.architecture not in partners:
             raise BrainPropError(
@@ -167,7 +167,9 @@ class Experiment:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, getattr(row, name))
         for name, (kind, low, high) in _RANGES.items():
-            _check_number(name, getattr(self, name), kind, low, high)
+            value = getattr(self, name)
+            if value is not None or name not in _OPTIONAL:
+                check_number(name, value, kind, low, high)
 
     @property
     def name(self) -> str:
@@ -184,7 +186,7 @@ class Experiment:
 
 
 _RANGES = {
-    "seed": (int, 0, 2**31 - 1),
+    "seed": (int, 0, MAX_INTEGER),
     "epochs": (int, 1, 10**6),
     "patience": (int, 1, 10**6),
     "min_delta": (float, 0, 1),
@@ -194,24 +196,7 @@ _RANGES = {
     "kernel_stddev": (float, 1e-12, 1e3),
     "l2": (float, 0, 1e3),
     "exploration_rate": (float, 0, 1),
-    "max_train_samples": (int, 1, 2**31 - 1),
-    "max_eval_samples": (int, 1, 2**31 - 1),
+    "max_train_samples": (int, 1, MAX_INTEGER),
+    "max_eval_samples": (int, 1, MAX_INTEGER),
 }
 _OPTIONAL = ("max_train_samples", "max_eval_samples")
-
-
-def _check_name(kind: str, name: str, known) -> None:
-    if name in known:
-        return
-    guess = closest(str(name), known)
-    hint = f"did you mean {guess}? " if guess else ""
-    raise BrainPropError(f"unknown {kind} {name!r}: {hint}Choose from {', '.join(known)}")
-
-
-def _check_number(name: str, value, kind: type, low, high) -> None:
-    if value is None and name in _OPTIONAL:
-        return
-    numeric = isinstance(value, (int, kind)) and not isinstance(value, bool)
-    if not numeric or not math.isfinite(value) or not low <= value <= high:
-        what = "a whole number" if kind is int else "a number"
-        raise BrainPropError(f"{name} must be {what} from {low} to {high}, not {value!r}")

@@ -29,8 +29,9 @@ from official_layouts import (
     zip_of,
 )
 
+from brainprop.arguments import closest
 from brainprop.datasets import DATASETS, cifar, load_data, mnist, pickles, tiny_imagenet
-from brainprop.errors import BrainPropError, closest
+from brainprop.errors import BrainPropError
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -87,7 +88,7 @@ def test_closest_ignores_spelling_details(meant):
 
 def test_unknown_data_set_is_refused_with_a_suggestion():
     assert "did you mean CIFAR10?" in refusal(load_data, "cifar-10")
-    assert "choose MNIST" in refusal(load_data, "")
+    assert "Choose from MNIST" in refusal(load_data, "")
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from brainprop.arguments import check_name, check_number
 from brainprop.datasets import cifar, mnist, tiny_imagenet
 from brainprop.datasets.untrusted import Data, Split
-from brainprop.errors import BrainPropError, closest
+
+MAX_INTEGER = 2**31 - 1
 
 __all__ = ["DATASETS", "Data", "Dataset", "Split", "load_data"]
 
@@ -73,20 +75,16 @@ def load_data(
     Raises:
         BrainPropError: If an argument is bad, or a file is missing or damaged.
     """
-    if dataset not in DATASETS:
-        suggestion = closest(str(dataset), DATASETS)
-        hint = f"did you mean {suggestion}?" if suggestion else f"choose {', '.join(DATASETS)}"
-        raise BrainPropError(f"unknown data set {str(dataset)!r}: {hint}")
-    _check_at_least(1, "max_train_samples", max_train_samples)
-    _check_at_least(1, "max_eval_samples", max_eval_samples)
-    _check_at_least(0, "seed", seed)
+    check_name("data set", dataset, DATASETS)
+    check_number("seed", seed, int, 0, MAX_INTEGER)
+    for name, number in (
+        ("max_train_samples", max_train_samples),
+        ("max_eval_samples", max_eval_samples),
+    ):
+        if number is not None:
+            check_number(name, number, int, 1, MAX_INTEGER)
     train, test = DATASETS[dataset].load(data_dir)
     return _sample(train, max_train_samples, seed), _sample(test, max_eval_samples, seed)
-
-
-def _check_at_least(least: int, argument: str, number: int | None) -> None:
-    if number is not None and (not isinstance(number, int | np.integer) or number < least):
-        raise BrainPropError(f"{argument} is {number!r}: give a whole number, at least {least}")
 
 
 def _sample(split: Split, size: int | None, seed: int) -> Split:

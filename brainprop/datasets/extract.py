@@ -5,7 +5,6 @@ final name need not be written again. `wnids.txt` comes last: without it the loa
 folder is unfinished.
 """
 
-import argparse
 import contextlib
 import os
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from brainprop.arguments import ArgumentParser
 from brainprop.datasets.tiny_imagenet import FOLDER, MAX_TEXT_BYTES, MAX_ZIP_BYTES, SOURCE
 from brainprop.datasets.untrusted import one_line, open_zip, reading
 from brainprop.errors import BrainPropError
@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0, 2 after an error, 130 after Ctrl-C.
     """
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="tinyimagenet.py",
         description=f"Extracts {SOURCE.file_name} of the current directory into it. Run it again "
         "after an interruption: it writes only what is missing.",
@@ -153,8 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         written = extract(Path(SOURCE.file_name), Path())
     except BrainPropError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        return 2
+        return parser.report(error)
     except KeyboardInterrupt:
         print(f"{parser.prog}: interrupted: run it again to resume", file=sys.stderr)
         return 130

@@ -1,0 +1,78 @@
+"""Checking what users give: names, numbers, command lines."""
+
+import argparse
+import difflib
+import math
+import numbers
+import sys
+from collections.abc import Iterable
+
+from brainprop.errors import BrainPropError
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """An argument parser that tells errors in one line."""
+
+    def error(self, message):
+        raise SystemExit(self.report(message))
+
+    def report(self, problem: str | Exception) -> int:
+        """Tells on stderr what is wrong, and returns the exit code 2."""
+        print(f"{self.prog}: error: {problem}", file=sys.stderr)
+        return 2
+
+
+def check_name(kind: str, name: str, known: Iterable[str]) -> None:
+    """Refuses a name that is not among those known, with the one that was probably meant.
+
+    Args:
+        kind: What it names, for the message.
+        name: What was given.
+        known: What could have been given.
+
+    Raises:
+        BrainPropError: It is not known.
+    """
+    if name in known:
+        return
+    meant = closest(str(name), known)
+    hint = f"did you mean {meant}? " if meant else ""
+    raise BrainPropError(f"unknown {kind} {str(name)!r}: {hint}Choose from {', '.join(known)}")
+
+
+def check_number(name: str, value, kind: type, low: float, high: float) -> None:
+    """Refuses what is not a number within its range.
+
+    Args:
+        name: Of the argument, for the message.
+        value: What was given.
+        kind: `int` for whole numbers only, or `float`.
+        low, high: The smallest and the largest value allowed.
+
+    Raises:
+        BrainPropError: It is no such number.
+    """
+    accepted = numbers.Integral if kind is int else numbers.Real
+    is_number = isinstance(value, accepted) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not low <= value <= high:
+        what = "a whole number" if kind is int else "a number"
+        raise BrainPropError(f"{name} must be {what} from {low} to {high}, not {value!r}")
+
+
+def closest(name: str, options: Iterable[str]) -> str | None:
+    """The option that somebody probably meant: "cifar-10" gives "CIFAR10".
+
+    Args:
+        name: What they wrote.
+        options: What they could have written.
+
+    Returns:
+        The most similar one, whatever its case, hyphens and underscores; `None` if none is similar.
+    """
+
+    def plain(text: str) -> str:
+        return text.casefold().translate(str.maketrans("", "", "-_ "))
+
+    by_plain_name = {plain(option): option for option in options}
+    matches = difflib.get_close_matches(plain(name), by_plain_name, n=1)
+    return by_plain_name[matches[0]] if matches else None
