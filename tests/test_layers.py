@@ -1,213 +1,357 @@
-"""The layers that Keras 3 lacks, against plain NumPy and against Keras's own."""
+"""The layers: against plain NumPy, and against those of Keras."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from brainprop.layers import BatchNormalization, LocallyConnected2D
+from brainprop.layers import BatchNormalization, Dropout, LocallyConnected2D
 
-IMAGES = (3, 7, 6, 2)  # batch, height, width, channels
-
-
-def random(*shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+EXACT = {"rtol": 1e-5, "atol": 1e-5}  # float32, sums of up to a hundred numbers
+HALF = {"rtol": 0.02, "atol": 0.03}  # bfloat16 has 8 significant bits
+POLICIES = ("mixed_bfloat16", "mixed_float16")
 
 
-def locally_connected(images, kernel, kernel_size, strides):
-    """A loop over positions, as the layer's documentation defines it."""
-    (rows, columns), (down, right) = kernel_size, strides
-    _, height, width, _ = images.shape
-    outputs = []
-    for top in range(0, height - rows + 1, down):
-        outputs.append([])
-        for left in range(0, width - columns + 1, right):
-            field = images[:, top : top + rows, left : left + columns].reshape(len(images), -1)
-            position = sum(map(len, outputs))
-            outputs[-1].append(field @ kernel[position])
-    return np.array(outputs).transpose(2, 0, 1, 3)
+@pytest.fixture
+def rng():
+    return np.random.default_rng(1)
 
 
-@pytest.mark.parametrize("strides", [(1, 1), (2, 2), (1, 2)])
-@pytest.mark.parametrize("kernel_size", [(3, 3), (2, 3)])
-def test_locally_connected_is_the_loop_over_positions(kernel_size, strides):
-    images = random(*IMAGES)
-    layer = LocallyConnected2D(4, kernel_size, strides, use_bias=False)
-    layer.build(images.shape)
-    expected = locally_connected(images, layer.kernel.numpy(), kernel_size, strides)
-    outputs = layer(images)
-    assert outputs.shape == layer.compute_output_shape(images.shape) == expected.shape
-    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+def images(rng, *shape):
+    return rng.normal(size=shape).astype("float32")
 
 
-@pytest.mark.parametrize("strides", [1, 2])
-def test_locally_connected_gradients_are_those_of_the_loop(strides):
-    """The output is linear in image and kernel, so exact differences need no small steps."""
-    images, upstream = random(*IMAGES), None
-    layer = LocallyConnected2D(4, 3, strides, use_bias=False)
-    layer.build(images.shape)
-    kernel = layer.kernel.numpy()
+def gradients(layer, x, upstream, training=True):
+    """Outputs, and the gradients of inputs and weights given that of the outputs."""
+    x = tf.constant(x)
     with tf.GradientTape() as tape:
-        inputs = tf.constant(images)
-        tape.watch(inputs)
-        outputs = layer(inputs)
-    upstream = random(*outputs.shape, seed=1)
-    by_image, by_kernel = tape.gradient(outputs, [inputs, layer.kernel.value], upstream)
-
-    def change(image_direction, kernel_direction):
-        moved = locally_connected(image_direction, kernel_direction, (3, 3), layer.strides)
-        return np.sum(moved * upstream)
-
-    for seed in range(5):
-        direction = random(*images.shape, seed=seed + 2)
-        assert np.sum(by_image * direction) == pytest.approx(change(direction, kernel), rel=1e-3)
-        direction = random(*kernel.shape, seed=seed + 2)
-        assert np.sum(by_kernel * direction) == pytest.approx(change(images, direction), rel=1e-3)
+        tape.watch(x)
+        y = layer(x, training=training)
+    sources = [x, *(weight.value for weight in layer.trainable_weights)]
+    return [np.asarray(g) for g in (y, *tape.gradient(y, sources, tf.cast(upstream, y.dtype)))]
 
 
-def test_locally_connected_weights_are_laid_out_as_in_keras_2():
-    layer = LocallyConnected2D(4, (2, 3), strides=(2, 1))
-    layer.build((None, 7, 6, 2))
-    assert layer.kernel.shape == (3 * 4, 2 * 3 * 2, 4)
-    assert layer.bias.shape == (3, 4, 4)
-    assert [weight.name for weight in layer.weights] == ["kernel", "bias"]
+class TestLocallyConnected2D:
+    SIZES = [(3, 1), (3, 2), ((2, 3), (2, 1)), ((1, 4), (3, 2)), ((6, 5), 1)]
+
+    @staticmethod
+    def by_loops(x, kernel, bias, kernel_size, strides, upstream):
+        """Outputs and gradients in float64, one position after the other."""
+        x, kernel, upstream = (array.astype("float64") for array in (x, kernel, upstream))
+        (kh, kw), (sh, sw) = kernel_size, strides
+        y, dx, dkernel = np.empty(upstream.shape), np.zeros(x.shape), np.empty(kernel.shape)
+        rows, columns = bias.shape[:2]
+        for row in range(rows):
+            for column in range(columns):
+                field = np.s_[:, row * sh : row * sh + kh, column * sw : column * sw + kw]
+                position = row * columns + column
+                patch, error = x[field].reshape(len(x), -1), upstream[:, row, column]
+                y[:, row, column] = patch @ kernel[position] + bias[row, column]
+                dkernel[position] = patch.T @ error
+                dx[field] += (error @ kernel[position].T).reshape(x[field].shape)
+        return y, dx, dkernel, upstream.sum(0)
+
+    @pytest.mark.parametrize(("kernel_size", "strides"), SIZES)
+    def test_equals_a_loop_over_positions(self, rng, kernel_size, strides):
+        x = images(rng, 4, 6, 5, 3)
+        layer = LocallyConnected2D(7, kernel_size, strides, bias_initializer="random_normal")
+        upstream = images(rng, *layer(x).shape)
+        kernel, bias = (weight.numpy() for weight in layer.weights)
+        assert layer.compute_output_shape(x.shape) == upstream.shape
+        expected = self.by_loops(x, kernel, bias, layer.kernel_size, layer.strides, upstream)
+        for ours, theirs in zip(gradients(layer, x, upstream), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, **EXACT)
+
+    def test_gradient_equals_finite_differences(self, rng):
+        layer = LocallyConnected2D(2, 2, activation="tanh", dtype="float64")
+        x = images(rng, 2, 4, 3, 2).astype("float64")
+        upstream = rng.normal(size=layer(x).shape)
+        _, dx, dkernel, _ = gradients(layer, x, upstream)
+        direction = rng.normal(size=x.shape)
+        kernel, step = layer.kernel.numpy(), 1e-5
+
+        def change(x_step, kernel_step):
+            layer.kernel.assign(kernel + kernel_step)
+            ahead = np.sum(upstream * layer(x + x_step))
+            layer.kernel.assign(kernel - kernel_step)
+            return (ahead - np.sum(upstream * layer(x - x_step))) / (2 * step)
+
+        assert change(step * direction, 0) == pytest.approx(np.sum(dx * direction), rel=1e-6)
+        direction = rng.normal(size=kernel.shape)
+        assert change(0, step * direction) == pytest.approx(np.sum(dkernel * direction), rel=1e-6)
+
+    def test_equals_a_convolution_when_all_positions_share_their_weights(self, rng):
+        x, kernel = images(rng, 2, 9, 8, 3), images(rng, 3, 3, 3, 4)
+        layer = LocallyConnected2D(4, 3, 2, activation="relu", use_bias=False)
+        layer.build(x.shape)
+        assert layer.bias is None
+        assert layer.kernel.shape == (4 * 3, 27, 4)
+        layer.kernel.assign(np.tile(kernel.reshape(1, 27, 4), (12, 1, 1)))
+        convolution = tf.nn.relu(tf.nn.conv2d(x, kernel, 2, "VALID"))
+        np.testing.assert_allclose(layer(x), convolution, **EXACT)
+
+    def test_weights_are_those_of_keras_2(self):
+        layer = LocallyConnected2D(4, (3, 2), strides=(1, 2))
+        layer.build((None, 8, 9, 3))
+        assert {weight.name: weight.shape for weight in layer.weights} == {
+            "kernel": (6 * 4, 3 * 2 * 3, 4),
+            "bias": (6, 4, 4),
+        }
+
+    def test_config_round_trip(self):
+        arguments = {
+            "filters": 4,
+            "kernel_size": (3, 2),
+            "strides": (2, 1),
+            "padding": "valid",
+            "activation": "relu",
+            "use_bias": True,
+            "kernel_initializer": keras.initializers.RandomNormal(0, 0.1, seed=1),
+            "bias_initializer": "ones",
+            "kernel_regularizer": keras.regularizers.L2(0.5),
+            "bias_regularizer": keras.regularizers.L1(0.5),
+            "kernel_constraint": keras.constraints.NonNeg(),
+            "bias_constraint": keras.constraints.MaxNorm(2),
+        }
+        layer = LocallyConnected2D(**arguments)
+        config = layer.get_config()
+        assert arguments.keys() <= config.keys()
+        copy = LocallyConnected2D.from_config(config)
+        assert copy.get_config() == config
+        assert copy.kernel_regularizer.l2 == 0.5
+        assert copy.activation is keras.activations.relu
+
+    def test_regularizers_and_constraints_act(self, rng):
+        layer = LocallyConnected2D(
+            2, 2, kernel_regularizer=keras.regularizers.L2(0.5), kernel_constraint="non_neg"
+        )
+        layer(images(rng, 1, 3, 3, 1))
+        assert float(layer.losses[0]) == pytest.approx(0.5 * np.sum(layer.kernel.numpy() ** 2))
+        optimizer = keras.optimizers.SGD(1.0)
+        optimizer.apply([tf.ones(layer.kernel.shape)], [layer.kernel])
+        assert np.all(layer.kernel.numpy() >= 0)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"padding": "same"}, "padding, not 'same'"),
+            ({"kernel_size": 0}, "kernel_size must be a positive integer"),
+            ({"strides": (1, 2, 3)}, "strides must be a positive integer"),
+        ],
+    )
+    def test_bad_arguments(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            LocallyConnected2D(**{"filters": 2, "kernel_size": 3, **arguments})
+
+    @pytest.mark.parametrize("shape", [(None, None, 8, 3), (None, 8, 8, None), (None, 8, 2, 3)])
+    def test_bad_images(self, shape):
+        with pytest.raises(ValueError, match="images of a fixed size"):
+            LocallyConnected2D(2, 3).build(shape)
+
+    def test_bad_rank(self):
+        with pytest.raises(ValueError, match="expected ndim=4"):
+            LocallyConnected2D(2, 3)(tf.ones([2, 8, 3]))
 
 
-def test_locally_connected_applies_bias_and_activation():
-    images = random(*IMAGES)
-    layer = LocallyConnected2D(4, 3, activation="relu", bias_initializer="ones")
-    layer.build(images.shape)
-    expected = locally_connected(images, layer.kernel.numpy(), (3, 3), (1, 1)) + 1
-    np.testing.assert_allclose(layer(images), np.maximum(expected, 0), rtol=1e-4, atol=1e-5)
+class TestBatchNormalization:
+    def pair(self, shape, **arguments):
+        """Our layer and Keras's, with the same weights, none of them at its initial value."""
+        rng = np.random.default_rng(2)
+        layers = BatchNormalization(**arguments), keras.layers.BatchNormalization(**arguments)
+        for layer in layers:
+            layer.build(shape)
+        values = [rng.uniform(0.5, 1.5, weight.shape) for weight in layers[0].weights]
+        for layer in layers:
+            layer.set_weights(values)
+        return layers
+
+    def test_weights_and_names_are_those_of_keras(self):
+        ours, stock = self.pair((None, 4, 4, 3))
+        assert [w.name for w in ours.weights] == [w.name for w in stock.weights]
+        assert ours.get_config() | {"name": ""} == stock.get_config() | {"name": ""}
+
+    @pytest.mark.parametrize("training", [True, False])
+    def test_outputs_and_gradients_equal_those_of_keras(self, rng, training):
+        x, upstream = 3 + 2 * images(rng, 8, 6, 5, 3), images(rng, 8, 6, 5, 3)
+        ours, stock = (gradients(layer, x, upstream, training) for layer in self.pair(x.shape))
+        assert len(ours) == 4
+        for a, b in zip(ours, stock, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+    def test_moving_averages_over_steps(self, rng):
+        """The mean as in Keras 3; the variance of each batch unbiased, as in Keras 2."""
+        shape, momentum = (8, 6, 5, 3), 0.9
+        n = np.prod(shape[:3])
+        ours, stock = self.pair(shape, momentum=momentum)
+        variance = unchanged = ours.moving_variance.numpy()
+        for step in range(5):
+            x = step + images(rng, *shape)
+            ours(x, training=True), stock(x, training=True)
+            batch = np.var(x.astype("float64"), axis=(0, 1, 2), ddof=1)
+            variance = momentum * variance + (1 - momentum) * batch
+        np.testing.assert_allclose(ours.moving_mean, stock.moving_mean, rtol=1e-5)
+        np.testing.assert_allclose(ours.moving_variance, variance, rtol=1e-5)
+        # From the same start, what the batches brought differs by Bessel's factor.
+        left = momentum**5 * unchanged
+        factor = (ours.moving_variance - left) / (stock.moving_variance - left)
+        np.testing.assert_allclose(factor, np.full(3, n / (n - 1)), rtol=1e-5)
+
+    @pytest.mark.parametrize("frozen", [False, True])
+    def test_statistics_rest_without_training_or_when_frozen(self, rng, frozen):
+        x = images(rng, 4, 5, 5, 3)
+        layers = ours, stock = self.pair(x.shape)
+        before = [weight.numpy() for weight in ours.weights]
+        for layer in layers:
+            layer.trainable = not frozen
+        outputs = [layer(x, training=frozen) for layer in layers]
+        np.testing.assert_allclose(*outputs, **EXACT)
+        for value, weight in zip(before, ours.weights, strict=True):
+            np.testing.assert_array_equal(value, weight)
+
+    @pytest.mark.parametrize(
+        ("shape", "arguments"),
+        [
+            ((8, 3), {}),
+            ((8, 3, 4, 5), {"axis": 1}),
+            ((8, 4, 5, 3), {"center": False}),
+            ((8, 4, 5, 3), {"scale": False}),
+            ((8, 4, 5, 3), {"dtype": "float64"}),
+        ],
+    )
+    def test_falls_back_to_keras(self, rng, shape, arguments):
+        x = images(rng, *shape).astype(arguments.get("dtype", "float32"))
+        ours, stock = self.pair(shape, **arguments)
+        np.testing.assert_array_equal(ours(x, training=True), stock(x, training=True))
+        for name in ("moving_mean", "moving_variance"):
+            np.testing.assert_array_equal(getattr(ours, name), getattr(stock, name))
+
+    def test_masked_values_do_not_count(self, rng):
+        x = images(rng, 4, 5, 5, 3)
+        mask = tf.constant(rng.integers(0, 2, x.shape[:3]), tf.bool)
+        ours, stock = self.pair(x.shape)
+        outputs = [layer(x, training=True, mask=mask) for layer in (ours, stock)]
+        np.testing.assert_array_equal(*outputs)
+
+    @pytest.mark.parametrize("policy", POLICIES)
+    def test_mixed_precision_keeps_statistics_in_float32(self, rng, policy):
+        x, upstream = images(rng, 8, 6, 5, 3), images(rng, 8, 6, 5, 3)
+        ours, stock = self.pair(x.shape, dtype=policy)
+        results = [gradients(layer, x, upstream) for layer in (ours, stock)]
+        assert results[0][0].dtype == ours.compute_dtype
+        assert {weight.dtype for weight in ours.weights} == {"float32"}
+        for a, b in zip(*results, strict=True):
+            np.testing.assert_allclose(
+                a.astype("float32"), b.astype("float32"), rtol=0.02, atol=0.1
+            )
+        np.testing.assert_allclose(ours.moving_mean, stock.moving_mean, rtol=1e-4)
 
 
-def test_locally_connected_comes_back_from_its_config_and_from_a_file(tmp_path):
-    inputs = keras.Input(IMAGES[1:])
-    layer = LocallyConnected2D(
-        4, (2, 3), 2, activation="relu", use_bias=False, kernel_initializer="he_normal",
-        kernel_regularizer=keras.regularizers.L2(0.1),
-    )  # fmt: skip
-    model = keras.Model(inputs, layer(inputs))
-    assert LocallyConnected2D.from_config(layer.get_config()).get_config() == layer.get_config()
+class TestDropout:
+    @pytest.mark.parametrize("rate", [0.3, 0.8])
+    def test_keeps_the_rate_and_the_mean(self, rate):
+        x = np.ones((1001, 999), "float32")
+        y = Dropout(rate, seed=1)(x, training=True).numpy()
+        kept = np.mean(y > 0)
+        standard_error = np.sqrt(rate * (1 - rate) / x.size)
+        assert kept == pytest.approx(1 - rate, abs=4 * standard_error)
+        assert set(np.unique(y)) == {0, y.max()}
+        # The exact probability is a multiple of 2**-16, and its inverse the scale.
+        probability = round((1 - rate) * 2**16) / 2**16
+        assert probability == pytest.approx(1 - rate, abs=2**-17)
+        assert y.max() == pytest.approx(1 / probability, rel=1e-6)
+
+    def test_numbers_are_dropped_independently(self):
+        """The two halves of a random word, and neighbours along every axis."""
+        kept = Dropout(0.5, seed=1)(np.ones((64, 64, 64), "float32"), training=True).numpy() > 0
+        for a, b in [(kept[..., ::2], kept[..., 1::2])] + [
+            (np.delete(kept, 0, axis), np.delete(kept, -1, axis)) for axis in range(3)
+        ]:
+            assert np.mean(a == b) == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(a.size))
+
+    def test_gradient_goes_through_what_is_kept(self, rng):
+        x, upstream = 1 + rng.random((2, 50, 7)), rng.random((2, 50, 7))
+        y, dx = gradients(Dropout(0.3, seed=1, dtype="float64"), x, upstream)
+        np.testing.assert_allclose(dx, upstream * y / x)
+
+    def test_seed_generator_holds_the_state(self):
+        x = np.ones((64, 64), "float32")
+        layer, same = Dropout(0.5, seed=1), Dropout(0.5, seed=1)
+        first = layer(x, training=True).numpy()
+        state = layer.seed_generator.state.numpy()
+        second = layer(x, training=True).numpy()
+        assert np.any(first != second)
+        np.testing.assert_array_equal(same(x, training=True), first)
+        layer.seed_generator.state.assign(state)
+        np.testing.assert_array_equal(layer(x, training=True), second)
+        assert np.any(first != Dropout(0.5, seed=2)(x, training=True))
+
+    @pytest.mark.parametrize("rate", [0, 1e-9, 0.3, 1 - 1e-9, 1])
+    def test_all_rates_and_inference(self, rate):
+        x, layer = np.ones((2, 3), "float32"), Dropout(rate)
+        np.testing.assert_array_equal(layer(x, training=False), x)
+        y = layer(x, training=True).numpy()
+        assert np.all(np.isfinite(y))
+        if rate in (0, 1):
+            np.testing.assert_array_equal(y, x * (1 - rate))
+
+    def test_noise_shape(self):
+        layer = Dropout(0.5, noise_shape=(None, 1), seed=1)
+        y = layer(np.ones((100, 8), "float32"), training=True).numpy()
+        assert np.all(y == y[:, :1])
+        assert len(np.unique(y)) == 2
+
+
+def small_network():
+    keras.utils.set_random_seed(1)
+    x = inputs = keras.Input((8, 8, 3))
+    for strides in (1, 2):
+        x = LocallyConnected2D(4, 3, strides, activation="relu")(x)
+        x = BatchNormalization()(x)
+    x = Dropout(0.3, seed=1)(keras.layers.Flatten()(x))
+    return keras.Model(inputs, keras.layers.Dense(2, dtype="float32")(x))
+
+
+def test_save_and_load(rng, tmp_path):
+    model, x = small_network(), images(rng, 5, 8, 8, 3)
+    model(x, training=True)  # so that the moving averages are not the initial ones
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    images = random(*IMAGES)
-    np.testing.assert_array_equal(loaded(images), model(images))
+    assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in model.layers]
+    np.testing.assert_array_equal(loaded(x), model(x))
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-def test_locally_connected_under_mixed_precision(policy):
-    images = random(*IMAGES)
-    layer = LocallyConnected2D(4, 3, dtype=policy)
-    outputs = layer(images)
-    expected = locally_connected(images, layer.kernel.numpy(), (3, 3), (1, 1))
-    assert outputs.dtype == layer.compute_dtype
-    np.testing.assert_allclose(tf.cast(outputs, tf.float32), expected, atol=0.05)
+def test_jit_compile_changes_nothing(rng):
+    x = images(rng, 6, 8, 8, 3)
+    plain, jitted = small_network(), small_network()
+    for model, jit in ((plain, False), (jitted, True)):
+        model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=jit)
+        for _ in range(2):
+            model.train_on_batch(x, np.eye(2, dtype="float32")[[0, 1] * 3])
+    for a, b in zip(plain.get_weights(), jitted.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "shape"),
-    [
-        ({"padding": "same"}, IMAGES),
-        ({"kernel_size": 0}, IMAGES),
-        ({"strides": (1, 2, 3)}, IMAGES),
-        ({}, (None, None, 6, 2)),
-        ({}, (None, 2, 6, 2)),
-    ],
-)
-def test_locally_connected_refuses_what_it_cannot_do(arguments, shape):
-    with pytest.raises(ValueError):
-        LocallyConnected2D(**{"filters": 4, "kernel_size": 3} | arguments).build(shape)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_mixed_precision(rng, policy):
+    x = images(rng, 64, 8, 8, 3)
+    expected = small_network()(x)
+    keras.mixed_precision.set_dtype_policy(policy)
+    try:
+        model = small_network()
+        outputs = model(x)
+        gradient = gradients(model, x, tf.ones_like(outputs))
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    assert model.layers[1].compute_dtype == policy.removeprefix("mixed_")
+    assert {weight.dtype for weight in model.trainable_weights} == {"float32"}
+    np.testing.assert_allclose(outputs, expected, **HALF)
+    assert all(np.all(np.isfinite(g)) for g in gradient)
 
 
-def normalizations(**kwargs):
-    """The fused layer and Keras's own, with the same weights."""
-    pair = BatchNormalization(**kwargs), keras.layers.BatchNormalization(**kwargs)
-    for layer in pair:
-        layer.build(IMAGES)
-        layer.gamma.assign([0.5, 2.0])
-        layer.beta.assign([1.0, -1.0])
-    return pair
-
-
-def forward_and_gradients(layer, images, training):
-    inputs = tf.constant(images)
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        outputs = layer(inputs, training=training)
-    weights = [weight.value for weight in layer.trainable_weights]
-    upstream = random(*outputs.shape, seed=1)
-    return [outputs, *tape.gradient(outputs, [inputs, *weights], upstream)]
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_normalization_has_keras_outputs_and_gradients(training):
-    images = 3 * random(*IMAGES) + 1
-    results = [forward_and_gradients(layer, images, training) for layer in normalizations()]
-    for ours, theirs in zip(*results, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
-
-
-def test_moving_averages_are_keras_ones_but_for_the_unbiased_variance():
-    fused, stock = normalizations(momentum=0.9)
-    unbiased = np.ones(2, "float32")
-    values = np.prod(IMAGES[:3])
-    for step in range(4):
-        images = (step + 1) * random(*IMAGES, seed=step) + step
-        for layer in (fused, stock):
-            layer(images, training=True)
-        variance = images.var(axis=(0, 1, 2)) * values / (values - 1)
-        unbiased = 0.9 * unbiased + 0.1 * variance
-    np.testing.assert_allclose(fused.moving_mean, stock.moving_mean, rtol=1e-5)
-    np.testing.assert_allclose(fused.moving_variance, unbiased, rtol=1e-5)
-    biased = (stock.moving_variance.numpy() - 0.9**4) * values / (values - 1) + 0.9**4
-    np.testing.assert_allclose(fused.moving_variance, biased, rtol=1e-4)
-
-
-def test_moving_averages_stand_still_when_frozen_or_evaluating():
-    fused, _ = normalizations()
-    before = [fused.moving_mean.numpy(), fused.moving_variance.numpy()]
-    fused(random(*IMAGES), training=False)
-    fused.trainable = False
-    frozen = fused(random(*IMAGES), training=True)
-    np.testing.assert_array_equal(frozen, fused(random(*IMAGES), training=False))
-    for old, new in zip(before, (fused.moving_mean, fused.moving_variance), strict=True):
-        np.testing.assert_array_equal(old, new)
-
-
-def test_normalization_has_keras_weights_and_config():
-    fused, stock = normalizations(name="norm")
-    assert [w.path for w in fused.weights] == [w.path for w in stock.weights]
-    assert fused.get_config() == stock.get_config()
-
-
-@pytest.mark.parametrize("shape", [(8, 5), (4, 6, 5)])
-def test_normalization_of_other_inputs_is_keras_own(shape):
-    inputs = random(*shape)
-    outputs = [
-        layer(inputs, training=True)
-        for layer in (BatchNormalization(), keras.layers.BatchNormalization())
-    ]
-    np.testing.assert_array_equal(*outputs)
-
-
-@pytest.mark.parametrize("options", [{"scale": False}, {"center": False}, {"axis": 1}])
-def test_normalization_with_other_options_is_keras_own(options):
-    images = random(*IMAGES)
-    outputs = [
-        layer(images, training=True)
-        for layer in (BatchNormalization(**options), keras.layers.BatchNormalization(**options))
-    ]
-    np.testing.assert_array_equal(*outputs)
-
-
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-@pytest.mark.parametrize("training", [True, False])
-def test_normalization_under_mixed_precision_keeps_float32_statistics(dtype, training):
-    images = random(*IMAGES)
-    fused = BatchNormalization(dtype=f"mixed_{dtype}")
-    outputs = fused(images, training=training)
-    expected = keras.layers.BatchNormalization()(images, training=training)
-    assert outputs.dtype == dtype
-    assert fused.moving_variance.dtype == "float32"
-    np.testing.assert_allclose(tf.cast(outputs, tf.float32), expected, atol=0.05)
+def test_any_batch_size_in_one_trace(rng):
+    model = small_network()
+    function = tf.function(model, input_signature=[tf.TensorSpec([None, 8, 8, 3])])
+    for batch in (1, 7):
+        x = images(rng, batch, 8, 8, 3)
+        np.testing.assert_allclose(function(x), model(x), **EXACT)
+    assert function.experimental_get_tracing_count() == 1
