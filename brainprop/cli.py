@@ -6,6 +6,7 @@ data is found.
 
 import argparse
 import dataclasses
+import importlib.util
 import os
 import shlex
 import sys
@@ -13,8 +14,8 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from brainprop.arguments import ArgumentParser
-from brainprop.datasets import DATASETS, load_data
+from brainprop.arguments import ArgumentParser, check_number
+from brainprop.datasets import DATASETS, Data, load_data
 from brainprop.errors import BrainPropError
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment
 
@@ -54,36 +55,62 @@ def main(argv: list[str] | None = None) -> int:
         return SIGNAL_BASE + 2
 
 
-def _train(experiment: Experiment, data, arguments: argparse.Namespace) -> int:
+def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) -> int:
     """Trains, saves if asked to, and reports the best epoch."""
     _import_tensorflow(experiment)
+    from brainprop import devices
     from brainprop.models import model_for
     from brainprop.results import save_run
     from brainprop.training import Outcome, train
 
-    model = model_for(experiment)
-    run = train(model, experiment, data, arguments.checkpoint_dir, arguments.resume)
+    with devices.strategy(arguments.gpus).scope():
+        model = model_for(experiment)
+        run = train(
+            model,
+            experiment,
+            data,
+            arguments.checkpoint_dir,
+            arguments.resume,
+            _watchers(arguments, experiment),
+        )
     if run.outcome is not Outcome.COMPLETED:
         print(f"ended after epoch {run.epochs}: {run.outcome.value}")
     if arguments.save and run.best_epoch:
         for path in save_run(run, model, arguments.output_dir):
             print(f"saved {path}")
-    elif not run.best_epoch:
-        print("no epoch was completed, so there is nothing to save", file=sys.stderr)
-    if run.outcome is Outcome.INTERRUPTED and arguments.checkpoint_dir:
-        print(f"go on with: {_resume_command()}")
-    if run.best_epoch:
-        print(
-            f"best validation accuracy {run.best_accuracy:.4f} at epoch {run.best_epoch} "
-            f"of {run.epochs}"
-        )
     if run.outcome is Outcome.DIVERGED:
         print("try a lower --learning-rate or another --seed", file=sys.stderr)
-        return FAILURE
-    return SUCCESS if run.interrupted_by is None else SIGNAL_BASE + run.interrupted_by
+    if run.outcome is Outcome.INTERRUPTED and arguments.checkpoint_dir:
+        print(f"go on with: {_resume_command()}")
+    if run.test_accuracy is not None:
+        print(f"test accuracy {run.test_accuracy:.4f}, of the best epoch's weights")
+    if run.best_epoch:
+        best = f"{run.best_accuracy:.4f} at epoch {run.best_epoch} of {run.epochs}"
+        print(f"best validation accuracy {best}")
+    else:
+        print("no epoch was completed, so there is nothing to save", file=sys.stderr)
+    if run.interrupted_by is not None:
+        return SIGNAL_BASE + run.interrupted_by
+    return FAILURE if run.outcome is Outcome.DIVERGED else SUCCESS
 
 
-def _evaluate(experiment: Experiment, data, weights_file: Path) -> int:
+def _watchers(arguments: argparse.Namespace, experiment: Experiment) -> list:
+    """The Keras callbacks that write down how training goes."""
+    import keras
+
+    from brainprop.callbacks import TrialStatistics
+
+    watchers = []
+    if arguments.tensorboard:
+        if experiment.algorithm == "BrainProp":
+            watchers.append(TrialStatistics())
+        watchers.append(keras.callbacks.TensorBoard(arguments.tensorboard))
+    if arguments.log_csv:
+        watchers.append(keras.callbacks.CSVLogger(arguments.log_csv, append=arguments.resume))
+    return watchers
+
+
+def _evaluate(experiment: Experiment, data: Data, weights_file: Path) -> int:
     """Loads weights and reports how the network does on the test set."""
     _import_tensorflow(experiment)
     from brainprop.models import model_for
@@ -106,11 +133,11 @@ def _import_tensorflow(experiment: Experiment) -> None:
     with _quiet_stderr():
         import tensorflow as tf
 
+    from brainprop import devices
+
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()
-    gpus = tf.config.list_physical_devices("GPU")
-    device = f"{len(gpus)} GPU" if gpus else f"the CPU ({os.cpu_count()} cores; no GPU found)"
-    print(f"{experiment.name}, seed {experiment.seed}, on {device}", flush=True)
+    print(f"{experiment.name}, seed {experiment.seed}, on {devices.description()}", flush=True)
 
 
 @contextmanager
@@ -148,6 +175,12 @@ def _check_paths(arguments: argparse.Namespace) -> None:
         raise BrainPropError(f"-l {arguments.load}: there is no such file")
     if arguments.resume and not arguments.checkpoint_dir:
         raise BrainPropError("--resume needs --checkpoint-dir, the folder to go on from")
+    if arguments.gpus is not None:
+        check_number("--gpus", arguments.gpus, int, 1, 1024)
+    if arguments.tensorboard and not importlib.util.find_spec("tensorboard"):
+        raise BrainPropError("--tensorboard needs a package: pip install tensorboard")
+    if arguments.log_csv and arguments.log_csv.exists() and not arguments.resume:
+        raise BrainPropError(f"--log-csv {arguments.log_csv} exists: give the name of a new file")
     for option in ("output_dir", "checkpoint_dir"):
         directory = getattr(arguments, option)
         if directory is not None:
@@ -211,6 +244,18 @@ def _parser() -> argparse.ArgumentParser:
         help="go on from the newest checkpoint in --checkpoint-dir, if there is one",
     )  # fmt: skip
 
+    files.add_argument(
+        "--log-csv",
+        metavar="FILE",
+        type=Path,
+        help="write the figures of each epoch to a new CSV file",
+    )
+    files.add_argument(
+        "--tensorboard", metavar="DIR", type=Path,
+        help="write them for TensorBoard; for BrainProp also the mean reward, the mean absolute "
+        "reward-prediction error and the share of explored choices",
+    )  # fmt: skip
+
     settings = parser.add_argument_group("settings (default: the paper's)")
     settings.add_argument(
         "--epochs", metavar="N", type=int, help=f"at most so many epochs (paper: {paper['epochs']})"
@@ -242,6 +287,23 @@ def _parser() -> argparse.ArgumentParser:
         "--max-eval-samples", metavar="N", type=int,
         help="evaluate on a random subset of N images (paper: all)",
     )  # fmt: skip
+    settings.add_argument(
+        "--validation-split", metavar="PART", type=float,
+        help="hold out this part of the training images, choose the best epoch on them, and test "
+        "its weights once on the test set (paper: 0, the best epoch is that on the test set)",
+    )  # fmt: skip
+    settings.add_argument(
+        "--mixed-precision", action="store_true", default=None,
+        help="compute in 16-bit floating point: bfloat16 on a CPU or a recent GPU, else float16 "
+        "(paper: no)",
+    )  # fmt: skip
+    settings.add_argument(
+        "--jit", dest="jit_compile", action="store_true", default=None,
+        help="compile the training step with XLA (paper: no)",
+    )  # fmt: skip
+    settings.add_argument(
+        "--gpus", metavar="N", type=int, help="spread each batch over N GPUs (paper: 1)"
+    )
     settings.add_argument(
         "--deterministic", action="store_true", default=None,
         help="the same bits in every run on the same machine, which may be slower (paper: no)",

@@ -128,6 +128,12 @@ class Experiment:
             from the Boltzmann distribution. EBP has no use for it.
         max_train_samples: Train on a random subset of so many images, drawn by `seed`.
         max_eval_samples: Evaluate on such a subset of the test images.
+        validation_split: Hold out this part of the training images, drawn by `seed` and
+            stratified by class, and choose the best epoch on them; 0 chooses it on the test set,
+            as the paper does.
+        mixed_precision: Compute in 16-bit floating point; the weights, the Q-values and the
+            reward-prediction error stay float32.
+        jit_compile: Compile the training step with XLA.
         deterministic: Use only operations that give the same bits in every run.
 
     Raises:
@@ -150,6 +156,9 @@ class Experiment:
     exploration_rate: float = 0.02
     max_train_samples: int | None = None
     max_eval_samples: int | None = None
+    validation_split: float = 0.0
+    mixed_precision: bool = False
+    jit_compile: bool = False
     deterministic: bool = False
 
     def __post_init__(self):
@@ -196,6 +205,7 @@ _RANGES = {
     "kernel_stddev": (float, 1e-12, 1e3),
     "l2": (float, 0, 1e3),
     "exploration_rate": (float, 0, 1),
+    "validation_split": (float, 0, 0.9),
     "max_train_samples": (int, 1, MAX_INTEGER),
     "max_eval_samples": (int, 1, MAX_INTEGER),
 }

@@ -16,8 +16,8 @@ class LearningRule(keras.Model):
     """
 
     def penalty(self) -> tf.Tensor:
-        """The sum of the regularization losses: a scalar, float32."""
-        return tf.add_n(self.losses) if self.losses else tf.zeros(())
+        """This replica's part of the regularization losses: a scalar, float32."""
+        return tf.add_n(self.losses) / replicas() if self.losses else tf.zeros(())
 
     @property
     def loss_metric(self) -> keras.metrics.Metric:
@@ -62,6 +62,7 @@ class BrainProp(LearningRule):
         super().__init__(*args, **kwargs)
         self.exploration_rate = exploration_rate
         self.seed_generator = keras.random.SeedGenerator(seed)
+        self.trials = TrialStatistics()
 
     def train_step(self, data):
         """Learns from a batch of trials; the names are those of the class's equation."""
@@ -87,7 +88,8 @@ class BrainProp(LearningRule):
         self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
 
         loss = tf.reduce_sum(learning_signal * reward_prediction_error) / 2 + penalty
-        self.loss_metric.update_state(loss, sample_weight=tf.size(reward))
+        self.loss_metric.update_state(loss * replicas(), sample_weight=tf.size(reward))
+        self.trials.update(reward, reward_prediction_error, selected, q_values)
         return self.compute_metrics(images, labels, q_values, sample_weight)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -164,6 +166,41 @@ def selected_value(q_values: tf.Tensor, selected: tf.Tensor) -> tf.Tensor:
 
 
 def shares(trials: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
-    """What each trial counts in the batch's average: `sample_weight / batch`, shape `(batch,)`."""
+    """What each trial counts in the average over the batch, shape `(batch,)`.
+
+    That is `sample_weight / batch`, where the batch is that of all replicas together.
+    """
     weights = tf.ones_like(trials) if sample_weight is None else sample_weight
-    return tf.cast(tf.reshape(weights, [-1]), trials.dtype) / tf.cast(tf.size(trials), trials.dtype)
+    batch = tf.cast(tf.size(trials), trials.dtype) * replicas()
+    return tf.cast(tf.reshape(weights, [-1]), trials.dtype) / batch
+
+
+def replicas() -> int:
+    """Over how many devices `tf.distribute` spreads a batch; their gradients are summed."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+class TrialStatistics:
+    """What BrainProp's training trials were like, on average since the last reset.
+
+    Attributes:
+        means: Keras metrics by name: `reward`, in [0, 1]; `abs_reward_prediction_error`; and
+            `explored`, the share of trials in which the selected class was not the greedy one.
+    """
+
+    def __init__(self):
+        names = ("reward", "abs_reward_prediction_error", "explored")
+        self.means = {name: keras.metrics.Mean(name) for name in names}
+
+    def update(self, reward, reward_prediction_error, selected, q_values) -> None:
+        greedy = tf.argmax(q_values, axis=-1, output_type=selected.dtype)
+        self.means["reward"].update_state(reward)
+        self.means["abs_reward_prediction_error"].update_state(tf.abs(reward_prediction_error))
+        self.means["explored"].update_state(selected != greedy)
+
+    def result(self) -> dict[str, float]:
+        return {name: float(mean.result()) for name, mean in self.means.items()}
+
+    def reset(self) -> None:
+        for mean in self.means.values():
+            mean.reset_state()

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import keras
@@ -9,6 +10,7 @@ import keras
 from brainprop import learning_rules
 from brainprop.architectures import build_network
 from brainprop.datasets import DATASETS
+from brainprop.devices import mixed_precision_policy
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment
 
 
@@ -47,21 +49,34 @@ def model_for(experiment: Experiment) -> learning_rules.LearningRule:
         l2=experiment.l2,
     )
     algorithm = ALGORITHMS[experiment.algorithm]
-    inputs, outputs = build_network(
-        architecture,
-        dataset.image_shape,
-        dataset.classes,
-        seeds=_seeds(experiment.seed),
-        output_name=algorithm.output_layer_name,
-    )
     rule = getattr(learning_rules, experiment.algorithm)
     arguments = {name: getattr(experiment, name) for name in algorithm.arguments}
-    model = rule(inputs, outputs, name=experiment.name, **arguments)
-    # XLA makes these networks slower on a CPU, and Keras would choose it by itself.
-    model.compile(
-        keras.optimizers.SGD(experiment.learning_rate), metrics=["accuracy"], jit_compile=False
-    )
+    with _precision(experiment.mixed_precision):
+        inputs, outputs = build_network(
+            architecture,
+            dataset.image_shape,
+            dataset.classes,
+            seeds=_seeds(experiment.seed),
+            output_name=algorithm.output_layer_name,
+        )
+        model = rule(inputs, outputs, name=experiment.name, **arguments)
+        model.compile(
+            keras.optimizers.SGD(experiment.learning_rate),
+            metrics=["accuracy"],
+            jit_compile=experiment.jit_compile,  # Keras's own choice is slower on a CPU.
+        )
     return model
+
+
+@contextmanager
+def _precision(mixed: bool) -> Iterator[None]:
+    """Lets Keras build layers that compute in 16 bits and keep their weights in 32, if `mixed`."""
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(mixed_precision_policy() if mixed else usual)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(usual)
 
 
 def _seeds(seed: int) -> Iterator[int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import keras
 
-from brainprop import __version__, plots
+from brainprop import __version__, devices, plots
 from brainprop.files import written_whole
 from brainprop.training import Run
 from brainprop.weights import save_weights
@@ -55,8 +55,9 @@ def save_run(run: Run, model: keras.Model, directory: Path) -> list[Path]:
 def summary(run: Run) -> dict:
     """What a run was and what came of it, as JSON knows it; numbers that are not finite are null.
 
-    The keys are settings, versions, outcome, epochs, best_epoch, best_val_accuracy and history,
-    in which `seconds` are those of each epoch.
+    The keys are settings, versions, device, outcome, epochs, best_epoch, best_val_accuracy,
+    test_accuracy (null where the validation set is the test set) and history, in which `seconds`
+    are those of each epoch.
     """
     history = {
         name: [value if math.isfinite(value) else None for value in values]
@@ -69,10 +70,12 @@ def summary(run: Run) -> dict:
             "python": platform.python_version(),
             **{name: version(name) for name in ("tensorflow", "keras", "numpy")},
         },
+        "device": devices.description(),
         "outcome": run.outcome.value,
         "epochs": run.epochs,
         "best_epoch": run.best_epoch,
         "best_val_accuracy": run.best_accuracy,
+        "test_accuracy": run.test_accuracy,
         "history": history,
     }
 

@@ -3,8 +3,6 @@
 import math
 import signal
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -14,8 +12,9 @@ import keras
 import numpy as np
 
 from brainprop import checkpoints
+from brainprop.callbacks import BestWeights, Checkpointing, EpochSeconds, Interruption
 from brainprop.checkpoints import Checkpoint
-from brainprop.datasets import pipeline
+from brainprop.datasets import Data, Split, hold_out, pipeline
 from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment
 from brainprop.learning_rules import LearningRule
@@ -43,6 +42,8 @@ class Run:
         best_epoch: The epoch of the best validation accuracy, counted from 1; 0 before the first.
         best_accuracy: That validation accuracy, in [0, 1].
         outcome: Why training ended.
+        test_accuracy: The best weights' accuracy on the test set, in [0, 1], where the validation
+            set was another one and the run was not interrupted.
         interrupted_by: The signal that interrupted it, if one did.
     """
 
@@ -51,6 +52,7 @@ class Run:
     best_epoch: int
     best_accuracy: float
     outcome: Outcome
+    test_accuracy: float | None = None
     interrupted_by: signal.Signals | None = None
 
     @property
@@ -62,7 +64,7 @@ class Run:
 def train(
     model: LearningRule,
     experiment: Experiment,
-    data,
+    data: Data,
     checkpoint_dir: Path | None = None,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -73,10 +75,12 @@ def train(
         model: The experiment's model, as `models.model_for` makes it.
         experiment: The settings.
         data: `((x_train, y_train), (x_test, y_test))`, images uint8, as `load_data` returns it.
-            The validation accuracy is that of the test set, as in the paper.
+            Validation is on the test set, as in the paper, unless the experiment has a
+            `validation_split`.
         checkpoint_dir: Write a checkpoint into this folder after every epoch.
-        resume: Go on from the newest checkpoint there.
-        callbacks: More Keras callbacks, called before those of this module.
+        resume: Go on from the newest checkpoint there, or start if there is none.
+        callbacks: More Keras callbacks. At the end of an epoch, their logs hold all of
+            `Run.history`'s numbers.
 
     Returns:
         The run. SIGINT and SIGTERM end it after the batch under way.
@@ -84,58 +88,66 @@ def train(
     Raises:
         BrainPropError: The checkpoints are damaged or belong to another run.
     """
-    (x_train, y_train), (x_test, y_test) = data
-    best = BestWeights()
+    train_set, validation_set, test_set = _splits(data, experiment)
+    history, best, interruption = keras.callbacks.History(), BestWeights(), Interruption()
     stopping = keras.callbacks.EarlyStopping(
         "val_accuracy", min_delta=experiment.min_delta, patience=experiment.patience, mode="max"
     )
-    history = keras.callbacks.History()
-    interruption = Interruption()
     callbacks = [
-        *callbacks,
         keras.callbacks.LearningRateScheduler(experiment.learning_rate_at),
         EpochSeconds(),
+        *callbacks,
         history,
         best,
         stopping,
         keras.callbacks.TerminateOnNaN(),
         interruption,
     ]
-    resumed = None
+    first_epoch = last_epoch = 0
     if checkpoint_dir is not None:
-        resumed = _starting_point(checkpoint_dir, experiment, resume)
+        checkpoint = _starting_point(checkpoint_dir, experiment, resume)
         callbacks.append(
-            Checkpointing(checkpoint_dir, experiment, history, best, stopping, resumed)
+            Checkpointing(checkpoint_dir, experiment, history, best, stopping, checkpoint)
         )
-
-    first_epoch = resumed.epoch if resumed else 0
-    finished = resumed and (resumed.stopped or first_epoch >= experiment.epochs)
+        first_epoch = checkpoint.epoch if checkpoint else 0
+        if checkpoint and checkpoint.stopped:
+            last_epoch = first_epoch  # Keras then only lets the callbacks recall the run.
     with interruption:
-        try:
-            model.fit(
-                pipeline.training_batches(
-                    x_train, y_train, experiment.batch_size, experiment.seed, first_epoch
-                ),
-                steps_per_epoch=math.ceil(len(x_train) / experiment.batch_size),
-                validation_data=pipeline.evaluation_batches(x_test, y_test, EVALUATION_BATCH_SIZE),
-                shuffle=False,  # The batches are shuffled already.
-                initial_epoch=first_epoch,
-                epochs=first_epoch if finished else experiment.epochs,
-                callbacks=callbacks,
-                verbose=1 if sys.stdout.isatty() else 2,
-            )
-        except Interrupted:
-            print()  # The progress bar's line is not finished.
+        model.fit(
+            pipeline.training_batches(
+                *train_set, experiment.batch_size, experiment.seed, first_epoch
+            ),
+            validation_data=pipeline.evaluation_batches(*validation_set, EVALUATION_BATCH_SIZE),
+            steps_per_epoch=math.ceil(len(train_set[0]) / experiment.batch_size),
+            initial_epoch=first_epoch,
+            epochs=last_epoch or max(first_epoch, experiment.epochs),
+            shuffle=False,  # The batches are shuffled already.
+            callbacks=callbacks,
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
     if best.weights is not None:
         model.set_weights(best.weights)
+    outcome = _outcome(history.history, experiment, interruption.received)
+    test_accuracy = None
+    if experiment.validation_split and best.epoch and outcome is not Outcome.INTERRUPTED:
+        test_accuracy = evaluate(model, *test_set)["accuracy"]
     return Run(
         experiment,
         history.history,
         best.epoch,
         best.accuracy,
-        _outcome(history.history, experiment, interruption.received),
+        outcome,
+        test_accuracy,
         interruption.received,
     )
+
+
+def _splits(data: Data, experiment: Experiment) -> tuple[Split, Split, Split]:
+    """The images to train on, to choose the best epoch on, and to test the best weights on."""
+    train_set, test_set = data
+    if not experiment.validation_split:
+        return train_set, test_set, test_set
+    return *hold_out(train_set, experiment.validation_split, experiment.seed), test_set
 
 
 def evaluate(model: LearningRule, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -177,127 +189,3 @@ def _starting_point(directory: Path, experiment: Experiment, resume: bool) -> Ch
     else:
         print(f"resuming after epoch {checkpoint.epoch}, from {directory}")
     return checkpoint
-
-
-class BestWeights(keras.callbacks.Callback):
-    """Keeps the weights of the epoch of the best validation accuracy.
-
-    Keras's `EarlyStopping` keeps only those of the last rise by more than `min_delta`.
-
-    Attributes:
-        epoch: That epoch, counted from 1; 0 before the first.
-        accuracy: Its validation accuracy, in [0, 1].
-        weights: Its weights, as `model.get_weights()` returns them, or `None`.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.epoch, self.accuracy, self.weights = 0, 0.0, None
-
-    def on_epoch_end(self, epoch, logs=None):
-        better = self.weights is None or logs["val_accuracy"] > self.accuracy
-        if better and math.isfinite(logs["loss"]):
-            self.epoch, self.accuracy = epoch + 1, logs["val_accuracy"]
-            self.weights = self.model.get_weights()
-
-
-class EpochSeconds(keras.callbacks.Callback):
-    """Adds `seconds`, the time an epoch took with its evaluation, to the logs."""
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.start = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        logs["seconds"] = time.perf_counter() - self.start
-
-
-class Interrupted(Exception):
-    """Training was asked to end."""
-
-
-class Interruption(keras.callbacks.Callback):
-    """Ends training after the batch during which SIGINT or SIGTERM came; a second one does at once.
-
-    It handles the signals while it is entered as a context, in the main thread.
-
-    Attributes:
-        received: The signal, or `None`.
-    """
-
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-    def __init__(self):
-        super().__init__()
-        self.received = None
-        self._previous = {}
-
-    def __enter__(self):
-        if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._note) for number in self.SIGNALS}
-        return self
-
-    def __exit__(self, *exception):
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _note(self, number, frame):
-        if self.received is not None:
-            raise KeyboardInterrupt
-        self.received = signal.Signals(number)
-
-    def on_train_batch_end(self, batch, logs=None):
-        if self.received is not None:
-            raise Interrupted
-
-    def on_test_batch_end(self, batch, logs=None):
-        self.on_train_batch_end(batch, logs)
-
-
-class Checkpointing(keras.callbacks.Callback):
-    """Writes a checkpoint after every epoch, and starts from one.
-
-    Args:
-        directory: Where the checkpoints lie.
-        experiment: The settings, kept with the checkpoint.
-        history, best, stopping: The callbacks whose state is kept; they come before this one.
-        resumed: The checkpoint to start from, if any.
-    """
-
-    def __init__(self, directory, experiment, history, best, stopping, resumed):
-        super().__init__()
-        self.directory, self.experiment, self.resumed = directory, experiment, resumed
-        self.history, self.best, self.stopping = history, best, stopping
-
-    def on_train_begin(self, logs=None):
-        state = self.resumed
-        if state is None:
-            return
-        for variable, value in zip(self._variables(), state.variables, strict=True):
-            variable.assign(value)
-        self.history.epoch = list(range(state.epoch))
-        self.history.history.update(state.history)
-        self.best.epoch, self.best.accuracy = state.best_epoch, state.best_accuracy
-        self.best.weights = state.best_weights
-        vars(self.stopping).update(state.early_stopping)
-
-    def on_epoch_end(self, epoch, logs=None):
-        if not math.isfinite(logs["loss"]):
-            return  # The last good checkpoint stays the newest.
-        checkpoints.save(
-            Checkpoint(
-                epoch=epoch + 1,
-                settings=self.experiment.settings(),
-                history=self.history.history,
-                early_stopping={name: getattr(self.stopping, name) for name in ("wait", "best")},
-                best_epoch=self.best.epoch,
-                best_accuracy=self.best.accuracy,
-                stopped=self.model.stop_training,
-                variables=[np.asarray(variable) for variable in self._variables()],
-                best_weights=self.best.weights,
-            ),
-            self.directory,
-        )
-
-    def _variables(self):
-        """The model's variables, random state among them, and the optimizer's."""
-        return [*self.model.variables, *self.model.optimizer.variables]

@@ -78,6 +78,23 @@ def test_loading_gives_the_best_accuracy_again(trained):
     assert accuracy == f"accuracy {best:.4f} ({round(500 * best)}/500)"
 
 
+def test_a_run_can_be_watched(tmp_path):
+    log, board = tmp_path / "log.csv", tmp_path / "board"
+    watched = (*MNIST, "--epochs", 2, *SHORT, "--log-csv", log, "--tensorboard", board)
+    result = command(*watched, "--validation-split", "0.1")
+    assert result.returncode == 0, result.stderr
+    header, *rows = log.read_text().splitlines()
+    assert {"epoch", "accuracy", "val_accuracy", "learning_rate", "seconds"} <= set(
+        header.split(",")
+    )
+    assert len(rows) == 2
+    written = b"".join(path.read_bytes() for path in board.rglob("events*"))
+    for name in (b"epoch_reward", b"epoch_abs_reward_prediction_error", b"epoch_explored"):
+        assert name in written
+    assert re.search(r"^test accuracy 0\.\d{4}", result.stdout, re.MULTILINE)
+    assert "log.csv" in refused(*watched)
+
+
 def test_ebps_weights_load_into_brainprop(tmp_path):
     result = command("MNIST", "dense", "EBP", "-s", "--epochs", 1, "--output-dir", tmp_path, *SHORT)
     assert result.returncode == 0, result.stderr
@@ -104,6 +121,8 @@ BAD_ARGUMENTS = [
     ((*MNIST, "--batch-size", "0"), "batch_size"),
     ((*MNIST, "--no-such-option"), "--no-such-option"),
     ((*MNIST, "--resume"), "--checkpoint-dir"),
+    ((*MNIST, "--gpus", "0"), "--gpus"),
+    ((*MNIST, "--validation-split", "1"), "validation_split"),
     ((*MNIST, "-s", "-l", "main.py"), "-l"),
     ((*MNIST, "-l", "missing.h5"), "missing.h5"),
     ((*MNIST, "--data-dir", "missing"), "missing"),

@@ -47,6 +47,9 @@ def test_defaults_are_the_papers(dataset, algorithm):
             "exploration_rate": 0.02,
             "max_train_samples": None,
             "max_eval_samples": None,
+            "validation_split": 0,
+            "mixed_precision": False,
+            "jit_compile": False,
             "deterministic": False,
         }
 

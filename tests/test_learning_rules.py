@@ -219,6 +219,17 @@ def test_a_saved_model_comes_back(rule, trials, tmp_path):
 
 
 @pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_a_step_compiled_by_xla_is_the_same(rule, trials):
+    kwargs = {"exploration_rate": 0} if rule is BrainProp else {}
+    plain, compiled = (small_network(rule, **kwargs) for _ in range(2))
+    compiled.compile(keras.optimizers.SGD(LEARNING_RATE), jit_compile=True)
+    for model in (plain, compiled):
+        model.train_on_batch(*trials)
+    for a, b in zip(plain.get_weights(), compiled.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
 def test_float16_scales_the_loss(rule, trials):
     """Under mixed precision the update is that of float32, up to float16's rounding."""
     images, labels = trials

@@ -2,13 +2,17 @@
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 from brainprop import checkpoints
-from brainprop.datasets import pipeline
+from brainprop.callbacks import TrialStatistics
+from brainprop.datasets import hold_out, pipeline
 from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment
 from brainprop.models import model_for
@@ -234,3 +238,87 @@ def test_a_signal_ends_training_after_the_batch_and_resuming_goes_on(data, tmp_p
     _, resumed = run(settings, data, tmp_path, resume=True)
     _, whole = run(settings, data)
     assert without_seconds(resumed.history) == without_seconds(whole.history)
+
+
+def test_a_validation_split_chooses_the_epoch_and_leaves_the_test_set_for_the_end(data):
+    settings = experiment(validation_split=0.2)
+    model, done = run(settings, data)
+    train_set, test_set = data
+    _, validation_set = hold_out(train_set, 0.2, settings.seed)
+    assert done.test_accuracy == pytest.approx(evaluate(model, *test_set)["accuracy"])
+    assert done.best_accuracy == pytest.approx(evaluate(model, *validation_set)["accuracy"])
+    assert run(experiment(epochs=1), data)[1].test_accuracy is None
+
+
+def test_hold_out_takes_the_same_part_of_every_class(data):
+    (images, labels), _ = data
+    (kept, kept_labels), (taken, taken_labels) = hold_out((images, labels), 0.2, seed=1)
+    expected = [round(0.2 * count) for count in np.bincount(labels)]
+    np.testing.assert_array_equal(np.bincount(taken_labels), expected)
+    both = np.concatenate([kept, taken]).reshape(len(images), -1)
+    assert len(np.unique(both, axis=0)) == len(np.unique(images.reshape(len(images), -1), axis=0))
+    again = hold_out((images, labels), 0.2, seed=1)[1][0]
+    other = hold_out((images, labels), 0.2, seed=2)[1][0]
+    np.testing.assert_array_equal(taken, again)
+    assert np.any(taken != other)
+    with pytest.raises(BrainPropError, match="validation_split"):
+        hold_out((images[:5], labels[:5]), 0.01, seed=1)
+
+
+def test_trial_statistics_are_those_of_the_trials(data):
+    """Without exploration the mean reward is the accuracy; with nothing else, none is greedy."""
+    _, greedy = run(experiment(epochs=2, exploration_rate=0), data, callbacks=[TrialStatistics()])
+    np.testing.assert_allclose(greedy.history["reward"], greedy.history["accuracy"], rtol=1e-6)
+    assert greedy.history["explored"] == [0, 0]
+    _, random = run(experiment(epochs=1, exploration_rate=1), data, callbacks=[TrialStatistics()])
+    assert random.history["explored"][0] == pytest.approx(0.9, abs=0.1)  # of ten classes
+    assert 0 < random.history["abs_reward_prediction_error"][0] < 1
+
+
+def test_training_learns_with_mixed_precision(data):
+    model, done = run(experiment(epochs=10, mixed_precision=True), data)
+    assert done.best_accuracy > 0.5
+    assert all(weight.dtype == "float32" for weight in model.weights)
+    assert model.layers[1].compute_dtype == "bfloat16"
+    assert model.layers[-1].compute_dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+TWO_DEVICES = """
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from brainprop import build_model
+
+devices = [tf.config.LogicalDeviceConfiguration()] * 2
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
+rng = np.random.default_rng(0)
+images, labels = rng.random((128, 28, 28, 1), "float32"), rng.integers(10, size=128)
+weights = []
+for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
+    with strategy.scope():
+        model = build_model(
+            "MNIST", "dense", sys.argv[1], exploration_rate=0, kernel_stddev=0.03, l2=1e-3
+        )
+    before = model.get_weights()
+    loss = model.fit(images, labels, batch_size=32, epochs=3, shuffle=False, verbose=0)
+    weights.append((model.get_weights(), loss.history["loss"]))
+(one, one_loss), (two, two_loss) = weights
+for start, a, b in zip(before, one, two):
+    assert np.abs(a - start).max() > 2e-5
+    np.testing.assert_allclose(a, b, atol=5e-7)
+np.testing.assert_allclose(one_loss, two_loss, rtol=1e-5)
+"""
+
+
+@pytest.mark.parametrize("algorithm", ["BrainProp", "EBP"])
+def test_two_devices_learn_what_one_learns(algorithm):
+    """Twelve steps, without dropout and batch normalization, which see a device's part only."""
+    result = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES, algorithm],
+        capture_output=True, text=True, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr

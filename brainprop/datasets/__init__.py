@@ -12,10 +12,11 @@ import numpy as np
 from brainprop.arguments import check_name, check_number
 from brainprop.datasets import cifar, mnist, tiny_imagenet
 from brainprop.datasets.untrusted import Data, Split
+from brainprop.errors import BrainPropError
 
 MAX_INTEGER = 2**31 - 1
 
-__all__ = ["DATASETS", "Data", "Dataset", "Split", "load_data"]
+__all__ = ["DATASETS", "Data", "Dataset", "Split", "hold_out", "load_data"]
 
 
 @dataclass(frozen=True)
@@ -95,3 +96,31 @@ def _sample(split: Split, size: int | None, seed: int) -> Split:
     drawn = np.random.default_rng(seed).choice(len(images), size, replace=False)
     drawn.sort()
     return images[drawn], labels[drawn]
+
+
+def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+    """Takes a random part of every class aside, for validation.
+
+    Args:
+        split: Images, shape (n, height, width, channels), and labels, shape (n,).
+        fraction: The part of each class to take, in (0, 1), rounded to whole images.
+        seed: Of the draw.
+
+    Returns:
+        What is left, and what was taken; both keep their order.
+
+    Raises:
+        BrainPropError: Either of them would be empty.
+    """
+    images, labels = split
+    rng = np.random.default_rng(seed)
+    taken = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        taken[rng.choice(members, round(fraction * len(members)), replace=False)] = True
+    if taken.all() or not taken.any():
+        raise BrainPropError(
+            f"validation_split {fraction} of {len(labels)} images leaves none to train on or to "
+            "validate with: choose another one"
+        )
+    return (images[~taken], labels[~taken]), (images[taken], labels[taken])

@@ -1,0 +1,149 @@
+"""What happens around an epoch or a batch of training, as Keras callbacks."""
+
+import math
+import signal
+import threading
+import time
+
+import keras
+import numpy as np
+
+from brainprop import checkpoints
+from brainprop.checkpoints import Checkpoint
+
+
+class BestWeights(keras.callbacks.Callback):
+    """Keeps the weights of the epoch of the best validation accuracy.
+
+    Keras's `EarlyStopping` keeps only those of the last rise by more than `min_delta`.
+
+    Attributes:
+        epoch: That epoch, counted from 1; 0 before the first.
+        accuracy: Its validation accuracy, in [0, 1].
+        weights: Its weights, as `model.get_weights()` returns them, or `None`.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.epoch, self.accuracy, self.weights = 0, 0.0, None
+
+    def on_epoch_end(self, epoch, logs=None):
+        better = self.weights is None or logs["val_accuracy"] > self.accuracy
+        if better and math.isfinite(logs["loss"]):
+            self.epoch, self.accuracy = epoch + 1, logs["val_accuracy"]
+            self.weights = self.model.get_weights()
+
+
+class EpochSeconds(keras.callbacks.Callback):
+    """Adds `seconds`, the time an epoch took with its evaluation, to the logs."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["seconds"] = time.perf_counter() - self.start
+
+
+class Interrupted(Exception):
+    """Training was asked to end."""
+
+
+class Interruption(keras.callbacks.Callback):
+    """Ends training after the batch during which SIGINT or SIGTERM came; a second one does at once.
+
+    It handles the signals while it is entered as a context, in the main thread.
+
+    Attributes:
+        received: The signal, or `None`.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self):
+        super().__init__()
+        self.received = None
+        self._previous = {}
+
+    def __enter__(self):
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {number: signal.signal(number, self._note) for number in self.SIGNALS}
+        return self
+
+    def __exit__(self, kind, *_):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        if kind is Interrupted:
+            print()  # The progress bar's line is not finished.
+        return kind is Interrupted
+
+    def _note(self, number, frame):
+        if self.received is not None:
+            raise KeyboardInterrupt
+        self.received = signal.Signals(number)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.received is not None:
+            raise Interrupted
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.on_train_batch_end(batch, logs)
+
+
+class Checkpointing(keras.callbacks.Callback):
+    """Writes a checkpoint after every epoch, and starts from one.
+
+    Args:
+        directory: Where the checkpoints lie.
+        experiment: The settings, kept with the checkpoint.
+        history, best, stopping: The callbacks whose state is kept; they come before this one.
+        resumed: The checkpoint to start from, if any.
+    """
+
+    def __init__(self, directory, experiment, history, best, stopping, resumed):
+        super().__init__()
+        self.directory, self.experiment, self.resumed = directory, experiment, resumed
+        self.history, self.best, self.stopping = history, best, stopping
+
+    def on_train_begin(self, logs=None):
+        state = self.resumed
+        if state is None:
+            return
+        for variable, value in zip(self._variables(), state.variables, strict=True):
+            variable.assign(value)
+        self.history.epoch = list(range(state.epoch))
+        self.history.history.update(state.history)
+        self.best.epoch, self.best.accuracy = state.best_epoch, state.best_accuracy
+        self.best.weights = state.best_weights
+        vars(self.stopping).update(state.early_stopping)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            return  # The last good checkpoint stays the newest.
+        checkpoints.save(
+            Checkpoint(
+                epoch=epoch + 1,
+                settings=self.experiment.settings(),
+                history=self.history.history,
+                early_stopping={name: getattr(self.stopping, name) for name in ("wait", "best")},
+                best_epoch=self.best.epoch,
+                best_accuracy=self.best.accuracy,
+                stopped=self.model.stop_training,
+                variables=[np.asarray(variable) for variable in self._variables()],
+                best_weights=self.best.weights,
+            ),
+            self.directory,
+        )
+
+    def _variables(self):
+        """The model's variables, random state among them, and the optimizer's."""
+        return [*self.model.variables, *self.model.optimizer.variables]
+
+
+class TrialStatistics(keras.callbacks.Callback):
+    """Adds what BrainProp's trials were like to the logs; see `learning_rules.TrialStatistics`."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.trials.reset()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs.update(self.model.trials.result())

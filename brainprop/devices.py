@@ -1,0 +1,64 @@
+"""What TensorFlow runs on."""
+
+import os
+import platform
+from pathlib import Path
+
+import tensorflow as tf
+
+from brainprop.errors import BrainPropError
+
+# From this compute capability on, NVIDIA's GPUs calculate in bfloat16.
+BFLOAT16_CAPABILITY = (8, 0)
+
+
+def description() -> str:
+    """The device in a few words: the GPUs' names, or the processor's and why it is no GPU."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        return ", ".join(detail.get("device_name", "GPU") for detail in details)
+    if Path("/dev/nvidia0").exists():
+        reason = 'TensorFlow cannot use the GPU: pip install "tensorflow[and-cuda]"'
+    else:
+        reason = "no GPU found"
+    return f"{processor()}, {os.cpu_count()} cores ({reason})"
+
+
+def processor() -> str:
+    """The name of the machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # Only Linux has this file.
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def strategy(gpus: int | None) -> tf.distribute.Strategy:
+    """Spreads every batch over several GPUs, or leaves it to the one device there is.
+
+    The batch size and the update stay those of one device. Batch normalization takes the moments
+    of each device's part of the batch, and averages their moving averages.
+
+    Args:
+        gpus: How many; `None` uses what TensorFlow uses by itself.
+
+    Raises:
+        BrainPropError: There are not so many.
+    """
+    if gpus is None:
+        return tf.distribute.get_strategy()
+    available = len(tf.config.list_logical_devices("GPU"))
+    if gpus > available:
+        raise BrainPropError(f"--gpus {gpus}: TensorFlow finds {available} here, {description()}")
+    return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(gpus)])
+
+
+def mixed_precision_policy() -> str:
+    """The Keras policy for mixed precision here: bfloat16, or float16 on an older GPU."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpu)
+        if details.get("compute_capability", BFLOAT16_CAPABILITY) < BFLOAT16_CAPABILITY:
+            return "mixed_float16"
+    return "mixed_bfloat16"
