@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from brainprop.experiments import Architecture
-from brainprop.layers import BatchNormalization, LocallyConnected2D
+from brainprop.layers import BatchNormalization, Dropout, LocallyConnected2D
 
 KERNEL_SIZE = 3
 POOL_SIZE = 2
@@ -63,7 +63,7 @@ class Blocks:
         return [layers.MaxPooling2D(POOL_SIZE)]
 
     def dropout(self, rate: float) -> list[keras.Layer]:
-        return [layers.Dropout(rate, seed=next(self.seeds))]
+        return [Dropout(rate, seed=next(self.seeds))]
 
     def flatten(self) -> list[keras.Layer]:
         return [layers.Flatten()]
