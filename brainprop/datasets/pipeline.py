@@ -53,13 +53,14 @@ def evaluation_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) 
 
 def _loader(images: np.ndarray, labels: np.ndarray):
     """A function from indices to the images, scaled to [0, 1], and their labels."""
-    # The images stay bytes in the host's memory: a quarter of what they take as floats.
-    with tf.device("CPU"):
-        images = tf.convert_to_tensor(images)
-        labels = tf.convert_to_tensor(labels, tf.int32)
+
+    def pick(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return images[indices], labels[indices].astype(np.int32, copy=False)
 
     def load(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pixels = tf.cast(tf.gather(images, indices), tf.float32) / 255
-        return pixels, tf.gather(labels, indices)
+        # NumPy picks the images, since TensorFlow would first copy all of them.
+        pixels, classes = tf.numpy_function(pick, [indices], [tf.uint8, tf.int32], stateful=False)
+        pixels = tf.ensure_shape(pixels, [None, *images.shape[1:]])
+        return tf.cast(pixels, tf.float32) / 255, tf.ensure_shape(classes, [None])
 
     return load

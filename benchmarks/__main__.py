@@ -1,0 +1,67 @@
+"""Measures how fast the program is, prints a Markdown table and draws a bar chart.
+
+    python -m benchmarks                    all of it, about ten minutes on two cores
+    python -m benchmarks rules layers       only these
+
+Nothing else should run meanwhile. Ratios are medians over rounds in which both sides take turns,
+so they hold on a noisy machine too; milliseconds do not.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+RATIOS = ("rules", "layers", "frameworks", "switches", "epoch")
+AMOUNTS = ("start_up", "memory")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(RATIOS + AMOUNTS)}"
+    )
+    parser.add_argument("--rounds", type=int, default=15, help="of each step (default: 15)")
+    parser.add_argument("--chart", type=Path, default=Path("benchmarks/speed.png"))
+    parser.add_argument("--data-dir", type=Path, help="of Tiny ImageNet, whose memory is measured")
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - {*RATIOS, *AMOUNTS}
+    if unknown or arguments.rounds < 1:
+        parser.error(f"PART is one of {', '.join(RATIOS + AMOUNTS)}; --rounds is at least 1")
+    parts = arguments.parts or RATIOS + AMOUNTS
+
+    from benchmarks import programs, steps, table
+    from brainprop import devices
+    from brainprop.errors import BrainPropError
+
+    few = min(arguments.rounds, 3)  # Rounds of what takes seconds, not milliseconds.
+    measure = {
+        "rules": lambda: steps.rules(arguments.rounds),
+        "layers": lambda: steps.layers(arguments.rounds),
+        "frameworks": lambda: steps.frameworks(arguments.rounds),
+        "switches": lambda: steps.switches(arguments.rounds),
+        "epoch": lambda: programs.epoch(few),
+        "start_up": lambda: programs.start_up(few),
+        "memory": lambda: programs.memory(arguments.data_dir),
+    }
+    found = {RATIOS: [], AMOUNTS: []}
+    for kind, results in found.items():
+        for part in (part for part in kind if part in parts):
+            print(f"measuring {part} ...", file=sys.stderr, flush=True)
+            try:
+                results += measure[part]()
+            except BrainPropError as error:
+                print(f"{part} is left out: {error}", file=sys.stderr)
+    rows, amounts = found[RATIOS], found[AMOUNTS]
+    machine = devices.description()
+    print(table.markdown(rows, amounts, machine))
+    if rows:
+        table.save_chart(rows, machine, arguments.chart)
+        print(f"\nthe chart is {arguments.chart}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

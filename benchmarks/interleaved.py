@@ -1,0 +1,41 @@
+"""Timing things side by side, so that a busy machine slows them down alike."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What an interleaved measurement found.
+
+    Attributes:
+        milliseconds: Median time of a call, by name.
+        ratio: Median over all rounds of the first one's time to the second one's.
+    """
+
+    milliseconds: dict[str, float]
+    ratio: float
+
+
+def compare(calls: dict[str, Callable[[], object]], rounds: int, warm_up: int = 3) -> Timing:
+    """Times calls in turn, round after round, and compares the first with the second.
+
+    Args:
+        calls: What is timed, by name.
+        rounds: How many times each is timed.
+        warm_up: Untimed rounds before, in which graphs are traced and caches fill.
+    """
+    seconds = {name: [] for name in calls}
+    for round_ in range(-warm_up, rounds):
+        for name in calls if round_ % 2 else reversed(calls):
+            start = time.perf_counter()
+            calls[name]()
+            if round_ >= 0:
+                seconds[name].append(time.perf_counter() - start)
+    first, second, *_ = seconds.values()
+    return Timing(
+        {name: 1000 * statistics.median(times) for name, times in seconds.items()},
+        statistics.median(a / b for a, b in zip(first, second, strict=True)),
+    )

@@ -1,0 +1,116 @@
+"""The whole program: where an epoch's seconds go, how fast it starts, what memory it takes."""
+
+import contextlib
+import io
+import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from csv import DictReader
+from pathlib import Path
+
+import tensorflow as tf
+
+from benchmarks.interleaved import Timing
+from benchmarks.steps import random_batch, step_of
+from benchmarks.table import Amount, Row
+from brainprop import cli
+from brainprop.datasets import load_data
+from brainprop.experiments import Experiment
+from brainprop.models import model_for
+from brainprop.training import EVALUATION_BATCH_SIZE
+
+MAIN = Path(__file__).resolve().parent.parent / "main.py"
+
+
+def epoch(rounds: int) -> list[Row]:
+    """An epoch through the command line against its bare steps and evaluation.
+
+    The second epoch of a run is taken, as the first one traces the graphs.
+    """
+    rows = []
+    for architecture in ("conv", "dense"):
+        experiment = Experiment("MNIST", architecture, "BrainProp")
+        train_set, test_set = load_data("MNIST")
+        steps = math.ceil(len(train_set[0]) / experiment.batch_size)
+        evaluation_steps = math.ceil(len(test_set[0]) / EVALUATION_BATCH_SIZE)
+        model = model_for(experiment)
+        batch = random_batch(experiment)
+        step, evaluate = step_of(model, batch), _evaluation_step_of(model, batch)
+        step(), evaluate()
+        seconds = {"epoch": [], "steps": [], "evaluation": []}
+        for _ in range(rounds):
+            seconds["steps"].append(_seconds(step, steps))
+            seconds["evaluation"].append(_seconds(evaluate, evaluation_steps))
+            seconds["epoch"].append(_second_epoch(architecture))
+        bare = [s + e for s, e in zip(seconds["steps"], seconds["evaluation"], strict=True)]
+        ratio = sorted(e / b for e, b in zip(seconds["epoch"], bare, strict=True))[rounds // 2]
+        medians = {name: 1000 * sorted(times)[rounds // 2] for name, times in seconds.items()}
+        what = f"a whole epoch / its bare steps and evaluation, {architecture} (MNIST)"
+        rows.append(Row(what, Timing(medians, ratio), 1.05))
+    return rows
+
+
+def _evaluation_step_of(model, batch):
+    model.make_test_function(force=True)
+    batches = iter(tf.data.Dataset.from_tensors(batch).repeat())
+    return lambda: float(model.test_function(batches)["loss"])
+
+
+def _seconds(call, times: int) -> float:
+    start = time.perf_counter()
+    for _ in range(times):
+        call()
+    return time.perf_counter() - start
+
+
+def _second_epoch(architecture: str) -> float:
+    """The seconds of the second epoch of `main.py MNIST ARCHITECTURE BrainProp`."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.csv"
+        arguments = ["MNIST", architecture, "BrainProp", "--epochs", "2", "--log-csv", str(log)]
+        with contextlib.redirect_stdout(io.StringIO()):
+            cli.main(arguments)
+        with log.open() as file:
+            return float(list(DictReader(file))[1]["seconds"])
+
+
+def start_up(rounds: int) -> list[Amount]:
+    """From launching main.py to the end of the first step, on MNIST; the median.
+
+    The first line of an epoch comes after one step and the evaluation of one image.
+    """
+    command = [sys.executable, str(MAIN), "MNIST", "conv", "BrainProp", "--epochs", "1",
+               "--max-train-samples", "128", "--max-eval-samples", "1"]  # fmt: skip
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            next(line for line in process.stdout if "accuracy:" in line)
+            seconds.append(time.perf_counter() - start)
+            process.communicate()
+    return [Amount("start of main.py to the first step, MNIST", sorted(seconds)[rounds // 2],
+                   "s", 8)]  # fmt: skip
+
+
+def memory(data_dir: Path | None, seconds: int = 90) -> list[Amount]:
+    """Peak memory in the first so many seconds of training on Tiny ImageNet, on Linux.
+
+    Every step takes the same memory, and evaluation takes less.
+    """
+    data = load_data("TinyImageNet", data_dir)  # Decodes the images now, if ever.
+    images = len(data[0][0])
+    del data
+    command = [sys.executable, str(MAIN), "TinyImageNet", "deep", "BrainProp"]
+    if data_dir:
+        command += ["--data-dir", str(data_dir)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        time.sleep(seconds)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        os.kill(process.pid, signal.SIGTERM)
+    (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+    what = f"peak memory, Tiny ImageNet deep ({images:,} training images)"
+    return [Amount(what, int(peak) * 1024 / 1e9, "GB", 3)]

@@ -1,0 +1,80 @@
+"""The table of results, as Markdown and as a bar chart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from benchmarks.interleaved import Timing
+
+REACHED_COLOR, MISSED_COLOR = "#0072B2", "#E69F00"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measurement and what it should be.
+
+    Attributes:
+        what: What is measured.
+        timing: The times and their ratio.
+        limit: What the ratio may be at most, if there is such a limit.
+    """
+
+    what: str
+    timing: Timing
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Amount:
+    """A measurement that is no ratio: so many seconds, so many gigabytes."""
+
+    what: str
+    value: float
+    unit: str
+    limit: float | None = None
+
+
+def markdown(rows: Sequence[Row], amounts: Sequence[Amount], machine: str) -> str:
+    """All measurements as Markdown tables, with the machine that they are from."""
+    lines = [f"Measured on {machine}.", ""]
+    if rows:
+        lines += ["| what | ratio | at most | median times [ms] |", "|---|---|---|---|"]
+    for row in rows:
+        times = ", ".join(f"{name} {ms:.1f}" for name, ms in row.timing.milliseconds.items())
+        lines.append(f"| {row.what} | {row.timing.ratio:.2f} | {_limit(row)} | {times} |")
+    if amounts:
+        lines += ["", "| what | measured | at most |", "|---|---|---|"]
+    for amount in amounts:
+        limit = f"{amount.limit:g} {amount.unit}" if amount.limit else ""
+        lines.append(f"| {amount.what} | {amount.value:.3g} {amount.unit} | {limit} |")
+    return "\n".join(lines)
+
+
+def _limit(row: Row) -> str:
+    return "" if row.limit is None else f"{row.limit:.2f}"
+
+
+def save_chart(rows: Sequence[Row], machine: str, path: Path) -> None:
+    """Draws each ratio as a bar, and its limit as a line across it."""
+    figure = Figure(figsize=(9, 1.2 + 0.36 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    for position, row in enumerate(rows):
+        missed = row.limit is not None and row.timing.ratio > row.limit
+        color = MISSED_COLOR if missed else REACHED_COLOR
+        axes.barh(position, row.timing.ratio, color=color, height=0.6)
+        right = max(row.timing.ratio, row.limit or 0)
+        axes.text(1.03 * right, position, f"{row.timing.ratio:.2f}", va="center")
+        if row.limit is not None:
+            axes.vlines(row.limit, position - 0.42, position + 0.42, color="black")
+    axes.axvline(1, color="gray", linewidth=0.8, linestyle=":")
+    axes.set_yticks(range(len(rows)), [row.what for row in rows])
+    axes.invert_yaxis()
+    axes.set_xscale("log", base=2)  # Half the time and twice the time look alike.
+    axes.set_xlim(left=0.125)
+    axes.margins(x=0.15)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("ratio of times; black line: at most; orange: missed")
+    figure.suptitle(machine, fontsize="small")
+    figure.savefig(path)
