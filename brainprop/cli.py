@@ -10,14 +10,13 @@ import importlib.util
 import os
 import shlex
 import sys
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 from brainprop.arguments import ArgumentParser, check_number
-from brainprop.datasets import DATASETS, Data, load_data
+from brainprop.datasets import DATASETS, Data
 from brainprop.errors import BrainPropError
-from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment
+from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, data_for
+from brainprop.startup import start_tensorflow
 
 SUCCESS, FAILURE, SIGNAL_BASE = 0, 1, 128
 
@@ -34,15 +33,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
-        experiment = _experiment(arguments)
+        experiment = Experiment(**settings_given(arguments))
         _check_paths(arguments)
-        data = load_data(
-            experiment.dataset,
-            arguments.data_dir,
-            experiment.max_train_samples,
-            experiment.max_eval_samples,
-            experiment.seed,
-        )
+        data = data_for(experiment, arguments.data_dir)
         if arguments.load:
             return _evaluate(experiment, data, arguments.load)
         return _train(experiment, data, arguments)
@@ -57,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) -> int:
     """Trains, saves if asked to, and reports the best epoch."""
-    _import_tensorflow(experiment)
+    start_tensorflow(experiment)
     from brainprop import devices
     from brainprop.models import model_for
     from brainprop.results import save_run
@@ -112,7 +105,7 @@ def _watchers(arguments: argparse.Namespace, experiment: Experiment) -> list:
 
 def _evaluate(experiment: Experiment, data: Data, weights_file: Path) -> int:
     """Loads weights and reports how the network does on the test set."""
-    _import_tensorflow(experiment)
+    start_tensorflow(experiment)
     from brainprop.models import model_for
     from brainprop.training import evaluate
     from brainprop.weights import load_weights
@@ -127,44 +120,11 @@ def _evaluate(experiment: Experiment, data: Data, weights_file: Path) -> int:
     return SUCCESS
 
 
-def _import_tensorflow(experiment: Experiment) -> None:
-    """Imports TensorFlow without its notes on the machine, and tells what it runs on."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet_stderr():
-        import tensorflow as tf
-
-    from brainprop import devices
-
-    if experiment.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    print(f"{experiment.name}, seed {experiment.seed}, on {devices.description()}", flush=True)
-
-
-@contextmanager
-def _quiet_stderr():
-    """Keeps stderr to itself, below Python too: TensorFlow writes there before it heeds its level.
-
-    What was written comes out after all if the block raises.
-    """
-    with tempfile.TemporaryFile() as notes:
-        stderr = os.dup(2)
-        os.dup2(notes.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            notes.seek(0)
-            os.write(stderr, notes.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-def _experiment(arguments: argparse.Namespace) -> Experiment:
-    """The experiment that the arguments name; options not given keep the paper's defaults."""
+def settings_given(arguments: argparse.Namespace) -> dict:
+    """The fields of `Experiment` that are given; the others keep the paper's defaults."""
     fields = [field.name for field in dataclasses.fields(Experiment)]
     given = {name: value for name, value in vars(arguments).items() if name in fields}
-    return Experiment(**{name: value for name, value in given.items() if value is not None})
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _check_paths(arguments: argparse.Namespace) -> None:
@@ -184,10 +144,11 @@ def _check_paths(arguments: argparse.Namespace) -> None:
     for option in ("output_dir", "checkpoint_dir"):
         directory = getattr(arguments, option)
         if directory is not None:
-            _make_directory(directory, "--" + option.replace("_", "-"))
+            make_directory(directory, "--" + option.replace("_", "-"))
 
 
-def _make_directory(directory: Path, option: str) -> None:
+def make_directory(directory: Path, option: str) -> None:
+    """Makes the folder that an option names, or tells why it cannot be written to."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -206,8 +167,6 @@ def _resume_command() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     """The arguments; those that are fields of `Experiment` bear the field's name."""
-    paper = {field.name: field.default for field in dataclasses.fields(Experiment)}
-    batch_sizes = {name: row.batch_size for name, row in ARCHITECTURES.items()}
     parser = ArgumentParser(
         description="Train deep networks with BrainProp, or with error-backpropagation (EBP).",
         epilog="Data sets and their architectures: "
@@ -226,11 +185,7 @@ def _parser() -> argparse.ArgumentParser:
         "-l", "--load", metavar="FILE.h5", type=Path,
         help="load these weights and evaluate them on the test set, instead of training",
     )  # fmt: skip
-    files.add_argument(
-        "--data-dir", metavar="DIR", type=Path,
-        help="folder of the data set (default: the environment variable BRAINPROP_DATA, else "
-        "the current folder, else Keras's cache, else a download)",
-    )  # fmt: skip
+    add_data_dir(files)
     files.add_argument(
         "--output-dir", metavar="DIR", type=Path, default=Path(),
         help="folder for what -s saves (default: the current folder)",
@@ -256,6 +211,32 @@ def _parser() -> argparse.ArgumentParser:
         "reward-prediction error and the share of explored choices",
     )  # fmt: skip
 
+    settings = add_settings(parser)
+    settings.add_argument(
+        "--seed", metavar="N", type=int,
+        help="of initial weights, shuffling, dropout and exploration "
+        f"(paper: {Experiment.seed}, tables 10 seeds)",
+    )  # fmt: skip
+    settings.add_argument(
+        "--gpus", metavar="N", type=int, help="spread each batch over N GPUs (paper: 1)"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def add_data_dir(group: argparse._ActionsContainer) -> None:
+    """Adds the option that names the data sets' folder."""
+    group.add_argument(
+        "--data-dir", metavar="DIR", type=Path,
+        help="folder of the data set (default: the environment variable BRAINPROP_DATA, else "
+        "the current folder, else Keras's cache, else a download)",
+    )  # fmt: skip
+
+
+def add_settings(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Adds the options that are fields of `Experiment` and not given keep the paper's value."""
+    paper = {field.name: field.default for field in dataclasses.fields(Experiment)}
+    batch_sizes = {name: row.batch_size for name, row in ARCHITECTURES.items()}
     settings = parser.add_argument_group("settings (default: the paper's)")
     settings.add_argument(
         "--epochs", metavar="N", type=int, help=f"at most so many epochs (paper: {paper['epochs']})"
@@ -273,11 +254,6 @@ def _parser() -> argparse.ArgumentParser:
         "--patience", metavar="N", type=int,
         help="stop after N epochs in which the validation accuracy has not risen by more than "
         f"{paper['min_delta']} (paper: {paper['patience']})",
-    )  # fmt: skip
-    settings.add_argument(
-        "--seed", metavar="N", type=int,
-        help="of initial weights, shuffling, dropout and exploration "
-        f"(paper: {paper['seed']}, tables 10 seeds)",
     )  # fmt: skip
     settings.add_argument(
         "--max-train-samples", metavar="N", type=int,
@@ -302,14 +278,10 @@ def _parser() -> argparse.ArgumentParser:
         help="compile the training step with XLA (paper: no)",
     )  # fmt: skip
     settings.add_argument(
-        "--gpus", metavar="N", type=int, help="spread each batch over N GPUs (paper: 1)"
-    )
-    settings.add_argument(
         "--deterministic", action="store_true", default=None,
         help="the same bits in every run on the same machine, which may be slower (paper: no)",
     )  # fmt: skip
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser
+    return settings
 
 
 def _by_architecture(values: dict[str, int]) -> str:

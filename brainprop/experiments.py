@@ -7,9 +7,10 @@ that arguments are checked at once. The data sets' rows stand in `brainprop.data
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 from brainprop.arguments import check_name, check_number
-from brainprop.datasets import DATASETS, MAX_INTEGER
+from brainprop.datasets import DATASETS, MAX_INTEGER, Data, load_data
 from brainprop.errors import BrainPropError
 
 
@@ -192,6 +193,22 @@ class Experiment:
     def settings(self) -> dict:
         """The attributes by name, as JSON knows them."""
         return dataclasses.asdict(self)
+
+    def departures(self) -> dict:
+        """The settings that are not the paper's, by name; any seed is the paper's."""
+        paper = Experiment(self.dataset, self.architecture, self.algorithm, self.seed).settings()
+        return {name: value for name, value in self.settings().items() if value != paper[name]}
+
+
+def data_for(experiment: Experiment, data_dir: Path | None = None) -> Data:
+    """Loads the data of an experiment; see `datasets.load_data`."""
+    return load_data(
+        experiment.dataset,
+        data_dir,
+        experiment.max_train_samples,
+        experiment.max_eval_samples,
+        experiment.seed,
+    )
 
 
 _RANGES = {

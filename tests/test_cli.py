@@ -134,7 +134,7 @@ BAD_ARGUMENTS = [
 def test_bad_arguments_are_told_before_tensorflow_is_imported(arguments, hint, capsys, monkeypatch):
     monkeypatch.chdir(PROJECT)
     monkeypatch.setattr(sys, "argv", ["main.py"])
-    monkeypatch.setattr(cli, "_import_tensorflow", lambda _: pytest.fail("TensorFlow imported"))
+    monkeypatch.setattr(cli, "start_tensorflow", lambda _: pytest.fail("TensorFlow imported"))
     try:
         code = cli.main([str(argument) for argument in arguments])
     except SystemExit as exit:  # argparse ends the program itself
@@ -209,6 +209,6 @@ def test_a_killed_run_resumed_is_the_uninterrupted_one_bit_for_bit(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX permissions")
 def test_an_output_folder_that_cannot_be_written_is_told_at_once(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cli.os, "access", lambda *_: False)  # root may write anywhere
-    monkeypatch.setattr(cli, "_import_tensorflow", lambda _: pytest.fail("TensorFlow imported"))
+    monkeypatch.setattr(cli, "start_tensorflow", lambda _: pytest.fail("TensorFlow imported"))
     assert cli.main([*MNIST, "-s", "--output-dir", str(tmp_path)]) == 2
     assert "read-only" in capsys.readouterr().err

@@ -1,0 +1,40 @@
+"""Starting TensorFlow, which takes seconds: only once the arguments are checked."""
+
+import os
+import tempfile
+from contextlib import contextmanager
+
+from brainprop.experiments import Experiment
+
+
+def start_tensorflow(experiment: Experiment) -> None:
+    """Imports TensorFlow without its notes on the machine, and tells what runs on what."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet_stderr():
+        import tensorflow as tf
+
+    from brainprop import devices
+
+    if experiment.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    print(f"{experiment.name}, seed {experiment.seed}, on {devices.description()}", flush=True)
+
+
+@contextmanager
+def _quiet_stderr():
+    """Keeps stderr to itself, below Python too: TensorFlow writes there before it heeds its level.
+
+    What was written comes out after all if the block raises.
+    """
+    with tempfile.TemporaryFile() as notes:
+        stderr = os.dup(2)
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
