@@ -77,6 +77,11 @@ def paths(directory: Path) -> list[Path]:
     )
 
 
+def epoch_of(path: Path) -> int:
+    """The number of epochs completed in a checkpoint, which its name tells."""
+    return int(path.stem.removeprefix("checkpoint-"))
+
+
 def load(path: Path) -> Checkpoint:
     """Reads a checkpoint; the zip container's checksums tell whether it is whole.
 

@@ -80,13 +80,18 @@ def summary(run: Run) -> dict:
     }
 
 
+def write_summary(run: Run, path: Path) -> None:
+    """Writes `summary` as JSON."""
+    path.write_text(json.dumps(summary(run), indent=1) + "\n")
+
+
 def _writers(run: Run, model: keras.Model) -> list[tuple[str, Callable[[Path], None]]]:
     """The last part of each file's name, and what writes it."""
     return [
         ("weights.h5", lambda path: save_weights(model, path, overwrite=False)),
         ("accuracy.pdf", lambda path: plots.save_accuracy_figure(run, path)),
         ("history.pkl", lambda path: path.write_bytes(_pickled_history(run))),
-        ("history.json", lambda path: path.write_text(json.dumps(summary(run), indent=1) + "\n")),
+        ("history.json", lambda path: write_summary(run, path)),
     ]
 
 

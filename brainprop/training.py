@@ -88,7 +88,7 @@ def train(
     Raises:
         BrainPropError: The checkpoints are damaged or belong to another run.
     """
-    train_set, validation_set, test_set = _splits(data, experiment)
+    train_set, validation_set, test_set = splits(data, experiment)
     history, best, interruption = keras.callbacks.History(), BestWeights(), Interruption()
     stopping = keras.callbacks.EarlyStopping(
         "val_accuracy", min_delta=experiment.min_delta, patience=experiment.patience, mode="max"
@@ -142,7 +142,7 @@ def train(
     )
 
 
-def _splits(data: Data, experiment: Experiment) -> tuple[Split, Split, Split]:
+def splits(data: Data, experiment: Experiment) -> tuple[Split, Split, Split]:
     """The images to train on, to choose the best epoch on, and to test the best weights on."""
     train_set, test_set = data
     if not experiment.validation_split:
