@@ -19,6 +19,6 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/%.installed: %.txt requirements.txt | $(VENV)/bin/python
+$(VENV)/%.installed: %.txt $(wildcard requirements*.txt) | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
