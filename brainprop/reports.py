@@ -1,0 +1,312 @@
+"""The paper's table and figure, from the results in a folder of runs."""
+
+import csv
+import io
+import itertools
+import json
+import statistics
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from brainprop import plots
+from brainprop.datasets import DATASETS
+from brainprop.errors import BrainPropError
+from brainprop.experiments import ALGORITHMS, ARCHITECTURES, PAPER_RESULTS, Experiment
+from brainprop.files import written_whole
+from brainprop.run_folder import RunFiles
+
+# Settings that change how something is computed, but not what.
+COMPARABLE = {"deterministic", "jit_compile"}
+# What reading a file that no run wrote may raise.
+_DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run.
+
+    Attributes:
+        experiment: What was run.
+        diverged: Whether its loss was no finite number in the end. The rest is then of no use.
+        accuracy: In percent: of the best epoch, on the validation set, or on the test set where
+            that is another one.
+        best_epoch: That epoch, counted from 1.
+        val_accuracy: In percent, after each epoch.
+        seconds: The median time of an epoch.
+        device: What it ran on.
+    """
+
+    experiment: Experiment
+    diverged: bool
+    accuracy: float
+    best_epoch: int
+    val_accuracy: tuple[float, ...]
+    seconds: float
+    device: str
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs to the stop."""
+        return len(self.val_accuracy)
+
+
+def read_results(folder: Path) -> list[Result]:
+    """Reads the results in a folder, and tells on stderr which JSON files are none."""
+    results = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            results.append(_read(path))
+        except BrainPropError as error:
+            print(f"{path} is left out: {error}", file=sys.stderr)
+        except _DAMAGE:
+            print(f"{path} is left out: it is damaged, or not a run's result", file=sys.stderr)
+    return results
+
+
+def _read(path: Path) -> Result:
+    told = json.loads(path.read_text(encoding="utf-8"))
+    experiment = Experiment(**told["settings"])
+    expected = RunFiles(path.parent, experiment).result.name
+    if path.name != expected:  # So that no run counts twice.
+        raise BrainPropError(f"a run of its settings is called {expected}")
+    history, best_epoch = told["history"], told["best_epoch"]
+    diverged = history["loss"][-1] is None
+    val_accuracy = tuple(100 * value for value in history["val_accuracy"])
+    accuracy = told["best_val_accuracy"]
+    if len(val_accuracy) != told["epochs"] or not all(0 <= value <= 100 for value in val_accuracy):
+        raise ValueError
+    if not diverged and accuracy != history["val_accuracy"][best_epoch - 1]:
+        raise ValueError
+    if told["test_accuracy"] is not None:
+        accuracy = told["test_accuracy"]
+    seconds = statistics.median(history["seconds"])
+    device = str(told["device"])
+    return Result(experiment, diverged, 100 * accuracy, best_epoch, val_accuracy, seconds, device)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table: runs that differ in their seed alone.
+
+    Attributes:
+        dataset, architecture, algorithm: As in `Experiment`.
+        departures: The settings that are not the paper's, by name.
+        results: Those that did not diverge, by seed.
+        diverged: How many diverged.
+    """
+
+    dataset: str
+    architecture: str
+    algorithm: str
+    departures: dict
+    results: tuple[Result, ...]
+    diverged: int
+
+    @property
+    def settings(self) -> str:
+        """The settings that are not the paper's: "epochs 2, patience 1"; empty if all are."""
+        return ", ".join(f"{name} {value}" for name, value in self.departures.items())
+
+    def values(self, attribute: str) -> list[float]:
+        """An attribute of each result."""
+        return [getattr(result, attribute) for result in self.results]
+
+
+def table_rows(results: Iterable[Result]) -> list[Row]:
+    """Groups results into rows: the paper's settings first, data sets and so on in its order."""
+    groups = {}
+    for result in results:
+        e = result.experiment
+        key = (e.dataset, e.architecture, e.algorithm, str(e.departures()))
+        groups.setdefault(key, []).append(result)
+    rows = []
+    for (*names, _), group in groups.items():
+        group.sort(key=lambda result: result.experiment.seed)
+        sound = tuple(result for result in group if not result.diverged)
+        departures = group[0].experiment.departures()
+        rows.append(Row(*names, departures, sound, len(group) - len(sound)))
+    order = {name: i for i, name in enumerate([*DATASETS, *ARCHITECTURES, *ALGORITHMS])}
+    return sorted(
+        rows,
+        key=lambda row: (
+            row.settings, order[row.dataset], order[row.architecture], order[row.algorithm]
+        ),
+    )  # fmt: skip
+
+
+def table(rows: Sequence[Row]) -> list[dict]:
+    """The numbers of the table, a dictionary a row, `None` where there is none.
+
+    A mean and its standard deviation (of a sample, so it takes two seeds) are a pair of keys
+    `..._mean` and `..._sd`. The ratios, in BrainProp's rows, are of the means of BrainProp and EBP.
+    """
+    by_key = {(row.dataset, row.architecture, row.settings, row.algorithm): row for row in rows}
+    return [
+        _numbers(row, by_key.get((row.dataset, row.architecture, row.settings, "EBP")))
+        for row in rows
+    ]
+
+
+def _numbers(row: Row, ebp: Row | None) -> dict:
+    numbers = {
+        "dataset": row.dataset,
+        "architecture": row.architecture,
+        "algorithm": row.algorithm,
+        "settings": row.settings,
+        "seeds": len(row.results),
+        "diverged": row.diverged,
+        **_mean_sd("accuracy", row.values("accuracy")),
+        **_mean_sd("epochs_to_best", row.values("best_epoch")),
+        **_mean_sd("epochs_to_stop", row.values("epochs")),
+        "seconds_per_epoch": _mean(row.values("seconds")),
+    }
+    for name, attribute in (("best", "best_epoch"), ("stop", "epochs")):
+        ratio = None
+        if row.algorithm == "BrainProp" and ebp and ebp.results and row.results:
+            ratio = _mean(row.values(attribute)) / _mean(ebp.values(attribute))
+        numbers[f"epoch_ratio_to_{name}"] = ratio
+    paper = PAPER_RESULTS.get((row.dataset, row.architecture, row.algorithm))
+    numbers["paper_accuracy_mean"], numbers["paper_accuracy_sd"] = (
+        paper.accuracy if paper else (None, None)
+    )
+    within = None
+    if paper and row.results and row.departures.keys() <= COMPARABLE:
+        mean, sd = paper.accuracy
+        within = abs(numbers["accuracy_mean"] - mean) <= 2 * sd
+    numbers["within_two_paper_sd"] = within
+    numbers["paper_epochs_mean"], numbers["paper_epochs_sd"] = (
+        paper.epochs if paper and paper.epochs else (None, None)
+    )
+    numbers["paper_seconds_per_epoch"] = paper.seconds_per_epoch if paper else None
+    return numbers
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return statistics.fmean(values) if values else None
+
+
+def _mean_sd(name: str, values: Sequence[float]) -> dict:
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return {f"{name}_mean": _mean(values), f"{name}_sd": sd}
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """The table as CSV, a line a row, under a line of names; numbers are not rounded."""
+    text = io.StringIO()
+    lines = table(rows)
+    writer = csv.DictWriter(text, lines[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    """The table as Markdown, with a section for each choice of settings."""
+    sections = [_INTRODUCTION]
+    numbers = zip(rows, table(rows), strict=True)
+    for _, group in itertools.groupby(numbers, key=lambda pair: pair[0].settings):
+        group = list(group)
+        sections += _section(group[0][0], [line for _, line in group])
+    devices = sorted({result.device for row in rows for result in row.results})
+    sections.append("Seconds are those of " + "; ".join(devices) + ".")
+    sections.append("![Validation accuracy over epochs](report.png)")
+    return "\n\n".join(sections) + "\n"
+
+
+_INTRODUCTION = """\
+# BrainProp and EBP: the paper's table
+
+Mean (standard deviation) over the seeds that did not diverge. The accuracy is that of the best
+epoch on the validation set, or on the test set where that is another one. *Within* tells whether
+our mean lies within two of the paper's standard deviations of its mean. The paper does not say
+whether its epochs count to the best one or to the stop. What of the paper could not be had is left
+empty."""
+
+
+def _section(row: Row, lines: Sequence[dict]) -> list[str]:
+    """The parts of a section: what its settings are, the table, the ratios of epochs."""
+    parts = ["## The paper's settings"]
+    if row.departures:
+        parts = [f"## Other settings: {row.settings}"]
+        if not row.departures.keys() <= COMPARABLE:
+            parts.append("The paper's figures hold for its own settings, so there is no *within*.")
+    parts.append(_markdown_table(_COLUMNS, lines))
+    ratios = [line for line in lines if line["epoch_ratio_to_best"] is not None]
+    if ratios:
+        parts.append("Epochs that BrainProp takes for one of EBP (the paper: 1 to 3.5):")
+        parts.append(_markdown_table(_RATIO_COLUMNS, ratios))
+    return parts
+
+
+def _markdown_table(columns: dict, lines: Sequence[dict]) -> str:
+    cells = [list(columns), ["---"] * len(columns)]
+    cells += [[show(line) for show in columns.values()] for line in lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def _figure(key: str, digits: int):
+    """Shows a number, with its standard deviation if it has one: "99.31 (0.04)"."""
+
+    def show(line: dict) -> str:
+        mean, sd = line.get(f"{key}_mean", line.get(key)), line.get(f"{key}_sd")
+        if mean is None:
+            return ""
+        return f"{mean:.{digits}f}" + (f" ({sd:.{digits}f})" if sd is not None else "")
+
+    return show
+
+
+def _seeds(line: dict) -> str:
+    return str(line["seeds"]) + (f", {line['diverged']} diverged" if line["diverged"] else "")
+
+
+_NAMES = {
+    "data set": lambda line: line["dataset"],
+    "architecture": lambda line: line["architecture"],
+}
+_COLUMNS = _NAMES | {
+    "algorithm": lambda line: line["algorithm"],
+    "seeds": _seeds,
+    "accuracy [%]": _figure("accuracy", 2),
+    "paper's": _figure("paper_accuracy", 2),
+    "within": lambda line: {None: "", True: "yes", False: "no"}[line["within_two_paper_sd"]],
+    "epochs to the best": _figure("epochs_to_best", 0),
+    "to the stop": _figure("epochs_to_stop", 0),
+    "paper's epochs": _figure("paper_epochs", 0),
+    "seconds/epoch": _figure("seconds_per_epoch", 1),
+    "paper's s/epoch": _figure("paper_seconds_per_epoch", 0),
+}
+_RATIO_COLUMNS = _NAMES | {
+    "to the best": _figure("epoch_ratio_to_best", 2),
+    "to the stop": _figure("epoch_ratio_to_stop", 2),
+}
+
+
+def write_report(rows: Sequence[Row], folder: Path) -> list[Path]:
+    """Writes `report.md`, `report.csv`, `report.pdf` and `report.png`, the same for the same rows.
+
+    Returns:
+        Their paths.
+    """
+    texts = {".md": as_markdown(rows), ".csv": as_csv(rows)}
+    paths = [folder / f"report{suffix}" for suffix in (*texts, ".pdf", ".png")]
+    for path in paths:
+        with written_whole(path) as partial:
+            if path.suffix in texts:
+                partial.write_text(texts[path.suffix], encoding="utf-8")
+            else:
+                plots.save_learning_curves(_panels(rows), partial, path.suffix[1:])
+    return paths
+
+
+def _panels(rows: Sequence[Row]) -> dict[str, dict[str, list[Sequence[float]]]]:
+    """The curves of the figure: a panel for the algorithms that share all settings."""
+    panels = {}
+    for row in (row for row in rows if row.results):
+        title = f"{row.dataset}, {row.architecture}"
+        if row.settings:
+            title += f"\n{row.settings}"
+        panels.setdefault(title, {})[row.algorithm] = row.values("val_accuracy")
+    return panels

@@ -1,0 +1,321 @@
+"""Reproduces the paper's tables: all their runs, in one folder, by one or by many processes.
+
+    python -m brainprop.reproduce --datasets MNIST --seeds 1-10
+    python -m brainprop.reproduce --report
+
+The same command goes on after an end of any kind, and may run several times at once.
+"""
+
+import argparse
+import contextlib
+import io
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from brainprop.arguments import ArgumentParser, check_name, check_number
+from brainprop.cli import (
+    FAILURE,
+    SIGNAL_BASE,
+    SUCCESS,
+    add_data_dir,
+    add_settings,
+    make_directory,
+    settings_given,
+)
+from brainprop.datasets import DATASETS, MAX_INTEGER, load_data
+from brainprop.errors import BrainPropError
+from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, data_for
+from brainprop.run_folder import Attempt, RunFiles, Status, complete
+from brainprop.startup import start_tensorflow
+
+PAPER_SEEDS = range(1, 11)
+MAX_SEEDS = 1000
+BAD_INPUT = 2
+CLUSTERS = ("ray",)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        argv: The arguments; by default those of the process.
+
+    Returns:
+        The exit code: 0 success, 1 a run diverged, 2 bad input, 128 + n ended by signal n.
+    """
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        experiments = _experiments(arguments)
+        _check_cluster(arguments)
+        if arguments.report:
+            return _report(experiments, arguments)
+        if arguments.dry_run:
+            return _dry_run(experiments, arguments)
+        return _work_off(experiments, arguments)
+    except BrainPropError as error:
+        return parser.report(error)
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on", file=sys.stderr)
+        return SIGNAL_BASE + 2
+
+
+def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
+    """Runs what is not finished, tells what becomes of each, and goes on after those that fail."""
+    make_directory(arguments.results, "--results")
+    to_do = [e for e in experiments if not RunFiles(arguments.results, e).is_finished]
+    finished = len(experiments) - len(to_do)
+    print(f"{_runs(len(experiments))} in {arguments.results}, {finished} finished", flush=True)
+    _check_data(to_do, arguments.data_dir)
+    attempts = _on_cluster(to_do, arguments) if arguments.cluster else _here(to_do, arguments)
+    last = {}
+    for experiment, attempt in attempts:
+        if attempt.status is not last.get(experiment):  # Still busy is no news.
+            line = f"{RunFiles(arguments.results, experiment).name}: {attempt.message}"
+            failed = attempt.status is Status.FAILED
+            print(line, file=sys.stderr if failed else sys.stdout, flush=True)
+        last[experiment] = attempt.status
+        if attempt.interrupted_by is not None:
+            print("go on with the same command")
+            return SIGNAL_BASE + attempt.interrupted_by
+    counts = Counter(last.values())
+    counts[Status.FINISHED] += finished
+    told = [f"{counts[status]} {status.value}" for status in Status if counts[status]]
+    print(f"{_runs(len(experiments))}: {', '.join(told)}")
+    if counts[Status.FAILED]:
+        return BAD_INPUT
+    return FAILURE if counts[Status.DIVERGED] else SUCCESS
+
+
+def _here(
+    experiments: Sequence[Experiment], arguments: argparse.Namespace
+) -> Iterator[tuple[Experiment, Attempt]]:
+    """Runs one after the other in this process.
+
+    Those that another process has come again at the end, since it may have died meanwhile.
+    """
+    progress = True
+    while progress:
+        busy = []
+        for experiment in experiments:
+            attempt = complete(experiment, arguments.results, arguments.data_dir)
+            yield experiment, attempt
+            if attempt.status is Status.BUSY:
+                busy.append(experiment)
+        progress = len(busy) < len(experiments)
+        experiments = busy
+
+
+def _on_cluster(
+    experiments: Sequence[Experiment], arguments: argparse.Namespace
+) -> Iterator[tuple[Experiment, Attempt]]:
+    from brainprop.cluster import complete_all
+
+    return complete_all(
+        experiments,
+        arguments.results.resolve(),
+        arguments.data_dir and arguments.data_dir.resolve(),
+        arguments.cluster_address or "auto",
+        arguments.cpus_per_run or 1,
+        arguments.gpus_per_run,
+    )
+
+
+def _check_data(experiments: Iterable[Experiment], data_dir: Path | None) -> None:
+    """Finds out which data is missing before hours are spent."""
+    for dataset in dict.fromkeys(experiment.dataset for experiment in experiments):
+        load_data(dataset, data_dir)
+
+
+def _dry_run(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
+    """Tells what would run, how far it is, and how long the rest takes at most."""
+    seconds = {}  # An epoch takes as long with any seed.
+    total = finished = 0
+    for experiment in experiments:
+        files = RunFiles(arguments.results, experiment)
+        if files.is_finished:
+            finished += 1
+            print(f"{files.name}: finished")
+            continue
+        row = (experiment.dataset, experiment.architecture, experiment.algorithm)
+        if row not in seconds:
+            seconds[row] = _measure(experiment, arguments.data_dir)
+        left = seconds[row] * max(0, experiment.epochs - files.epochs)
+        total += left
+        done = f"{files.epochs} of at most {experiment.epochs} epochs" if files.epochs else "new"
+        holder = f", busy in {files.holder}" if files.holder else ""
+        print(f"{files.name}: {done}, at most {_duration(left)}{holder}", flush=True)
+    counts = f"{_runs(len(experiments))}, {finished} finished"
+    print(f"{counts}; the rest takes at most {_duration(total)}")
+    if seconds:
+        from brainprop import devices
+
+        print(
+            "That holds for one run at a time, all epochs (most runs stop sooner), and steps as "
+            f"long as the median of three here, on {devices.description()}. Starting, reading the "
+            "data and writing checkpoints come on top."
+        )
+    return SUCCESS
+
+
+def _measure(experiment: Experiment, data_dir: Path | None) -> float:
+    """The seconds of an epoch."""
+    data = data_for(experiment, data_dir)
+    with contextlib.redirect_stdout(io.StringIO()):  # It tells of a run that begins.
+        start_tensorflow(experiment)
+    from brainprop.estimates import seconds_per_epoch
+
+    return seconds_per_epoch(experiment, data)
+
+
+def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
+    """Writes the report of the finished runs, whatever their settings."""
+    from brainprop import reports
+
+    rows = {(e.dataset, e.architecture, e.algorithm) for e in experiments}
+    results = []
+    for result in reports.read_results(arguments.results):
+        e = result.experiment
+        chosen = arguments.seeds is None or e.seed in arguments.seeds
+        if chosen and (e.dataset, e.architecture, e.algorithm) in rows:
+            results.append(result)
+    if not results:
+        raise BrainPropError(f"--results {arguments.results} holds no finished run to report")
+    table = reports.table_rows(results)
+    print(reports.as_markdown(table), end="")
+    for path in reports.write_report(table, arguments.results):
+        print(f"saved {path}", file=sys.stderr)
+    return SUCCESS
+
+
+def _experiments(arguments: argparse.Namespace) -> list[Experiment]:
+    """The runs that the arguments name, seed by seed, so that a table fills evenly."""
+    given = {
+        "data set": (arguments.datasets, DATASETS),
+        "architecture": (arguments.architectures, ARCHITECTURES),
+        "algorithm": (arguments.algorithms, ALGORITHMS),
+    }
+    for kind, (names, known) in given.items():
+        for name in names or ():
+            check_name(kind, name, known)
+    datasets, architectures, algorithms = (names or known for names, known in given.values())
+    networks = [
+        (dataset, architecture)
+        for dataset, row in DATASETS.items()
+        for architecture in row.architectures
+        if dataset in datasets and architecture in architectures
+    ]
+    used = {name for network in networks for name in network}
+    for name in (*(arguments.datasets or ()), *(arguments.architectures or ())):
+        if name not in used:
+            pairs = (f"{key}: {', '.join(row.architectures)}" for key, row in DATASETS.items())
+            raise BrainPropError(
+                f"{name} goes with none of the others given: choose from {'; '.join(pairs)}"
+            )
+    settings = settings_given(arguments)
+    return [
+        Experiment(*network, algorithm, seed=seed, **settings)
+        for seed in arguments.seeds or PAPER_SEEDS
+        for network in networks
+        for algorithm in ALGORITHMS
+        if algorithm in algorithms
+    ]
+
+
+def _check_cluster(arguments: argparse.Namespace) -> None:
+    """Finds what is wrong with the arguments for many machines."""
+    if arguments.cluster is not None:
+        check_name("cluster", arguments.cluster, CLUSTERS)
+    for option in ("cluster_address", "cpus_per_run", "gpus_per_run"):
+        if getattr(arguments, option) is not None and arguments.cluster is None:
+            raise BrainPropError(f"--{option.replace('_', '-')} needs --cluster ray")
+    if arguments.cpus_per_run is not None:
+        check_number("--cpus-per-run", arguments.cpus_per_run, int, 1, 4096)
+    if arguments.gpus_per_run is not None:
+        check_number("--gpus-per-run", arguments.gpus_per_run, float, 0, 1024)
+        if arguments.gpus_per_run > 1 and arguments.gpus_per_run % 1:
+            raise BrainPropError("--gpus-per-run must be a part of one GPU, or whole")
+
+
+def _seeds(text: str) -> list[int]:
+    """Seeds as "1-10" or "1,3,5-7", each once, in the order given."""
+    seeds = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not first <= last <= MAX_INTEGER or last - first + len(seeds) >= MAX_SEEDS:
+            raise argparse.ArgumentTypeError(
+                f"{text!r}: give at most {MAX_SEEDS} seeds, such as 1-10 or 1,3,5-7"
+            )
+        seeds |= dict.fromkeys(range(first, last + 1))
+    return list(seeds)
+
+
+def _runs(count: int) -> str:
+    return f"{count} run" if count == 1 else f"{count} runs"
+
+
+def _duration(seconds: float) -> str:
+    """Rounded to what one wants to know: "40 s", "12 min", "3 h 05 min"."""
+    if round(seconds) < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = ArgumentParser(
+        "python -m brainprop.reproduce",
+        description="Run the paper's experiments into one folder, and report on it. The same "
+        "command goes on where it was interrupted, and may run several times at once.",
+    )
+    runs = parser.add_argument_group("runs (default: all of the paper's)")
+    for option, known in (
+        ("--datasets", DATASETS), ("--architectures", ARCHITECTURES), ("--algorithms", ALGORITHMS),
+    ):  # fmt: skip
+        runs.add_argument(option, metavar="NAME", nargs="+", help=f"of {', '.join(known)}")
+    runs.add_argument(
+        "--seeds", metavar="SEEDS", type=_seeds, help="such as 1-10, the paper's, or 1,3,5-7"
+    )
+
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument(
+        "--dry-run", action="store_true",
+        help="run nothing: tell what is finished, and how long the rest takes at most",
+    )  # fmt: skip
+    action.add_argument(
+        "--report", action="store_true",
+        help="run nothing: write the table and the figure of what is finished, whatever its "
+        "settings, into --results",
+    )  # fmt: skip
+
+    files = parser.add_argument_group("files")
+    files.add_argument(
+        "--results", metavar="DIR", type=Path, default=Path("runs"),
+        help="folder of the results, the weights and the checkpoints (default: runs)",
+    )  # fmt: skip
+    add_data_dir(files)
+
+    cluster = parser.add_argument_group("many machines")
+    cluster.add_argument(
+        "--cluster", metavar="NAME", help="hand the runs to a cluster: ray (default: run here)"
+    )
+    cluster.add_argument(
+        "--cluster-address", metavar="ADDRESS",
+        help="host:port of the cluster's head (default: that of the cluster which this machine "
+        "belongs to)",
+    )  # fmt: skip
+    cluster.add_argument("--cpus-per-run", metavar="N", type=int, help="for each run (default: 1)")
+    cluster.add_argument(
+        "--gpus-per-run", metavar="N", type=float,
+        help="for each run; 0.5 lets two share one (default: 1 if the cluster has any)",
+    )  # fmt: skip
+    add_settings(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Runs on a real Ray cluster: two nodes on this machine, one of which is killed."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from brainprop import checkpoints, cluster, reproduce
+
+PROJECT = Path(__file__).parents[1]
+SHORT = (
+    "--datasets", "MNIST", "--architectures", "dense", "--algorithms", "EBP", "--seeds", "1-2",
+    "--epochs", "16", "--patience", "16", "--max-train-samples", "128", "--max-eval-samples", "100",
+)  # fmt: skip
+
+
+@pytest.fixture
+def two_nodes():
+    """A cluster whose nodes have a processor each."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install -r requirements-ray.txt")
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 10**8, "include_dashboard": False}
+    nodes = Cluster(initialize_head=True, head_node_args=node)
+    yield nodes, nodes.add_node(**node)
+    nodes.shutdown()
+
+
+def wait_until(condition, process):
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def parent(pid):
+    return int(subprocess.check_output(["ps", "-o", "ppid=", "-p", str(pid)]))
+
+
+def test_a_killed_nodes_run_is_resumed_on_the_other_and_every_result_is_there_once(
+    two_nodes, tmp_path
+):
+    nodes, second = two_nodes
+    driver = subprocess.Popen(
+        [sys.executable, "-m", "brainprop.reproduce", *SHORT, "--results", tmp_path,
+         "--cluster", "ray", "--cluster-address", nodes.address],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT,
+    )  # fmt: skip
+    unfinished = tmp_path / "unfinished"
+    (raylet,) = second.all_processes["raylet"]
+
+    def at_work_on_the_second():
+        return [
+            lock
+            for lock in unfinished.glob("*.lock")
+            if checkpoints.paths(lock.with_suffix(""))
+            and parent(lock.read_text().split()[1]) == raylet.process.pid
+        ]
+
+    wait_until(at_work_on_the_second, driver)
+    (victim,) = at_work_on_the_second()
+    nodes.remove_node(second, allow_graceful=False)
+    assert not (tmp_path / f"{victim.stem}.json").exists()
+
+    out, err = driver.communicate(timeout=240)
+    assert driver.returncode == 0, err
+    assert out.splitlines()[-1] == "2 runs: 2 finished"
+    assert "another process" not in out
+    logs = Path(nodes.head_node.get_logs_dir_path()).glob("worker-*.out")
+    assert sum("resuming after epoch" in log.read_text() for log in logs) == 1
+    results = [json.loads(path.read_text()) for path in tmp_path.glob("*.json")]
+    assert sorted(result["settings"]["seed"] for result in results) == [1, 2]
+    assert all(result["epochs"] == len(result["history"]["loss"]) == 16 for result in results)
+    assert len(list(tmp_path.glob("*_weights.h5"))) == 2
+    assert list(unfinished.iterdir()) == []
+
+
+def test_without_ray_one_line_tells_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert reproduce.main([*SHORT, "--results", str(tmp_path), "--cluster", "ray"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "requirements-ray.txt" in error
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere"])
+def test_a_cluster_that_is_not_there_is_told_in_one_line(address, tmp_path, capsys):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install -r requirements-ray.txt")
+    arguments = (*SHORT, "--results", str(tmp_path), "--cluster", "ray")
+    assert reproduce.main([*arguments, "--cluster-address", address]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"--cluster-address {address}: " in error
+
+
+@pytest.mark.parametrize(("cpus", "gpus"), [(3, 0), (1, 1)])
+def test_a_run_too_large_for_every_machine_is_refused(cpus, gpus):
+    class Ray:
+        @staticmethod
+        def nodes():
+            return [
+                {"Alive": True, "Resources": {"CPU": 2.0}},
+                {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
+            ]
+
+    cluster._check_resources(Ray, 2, 0)
+    with pytest.raises(reproduce.BrainPropError, match="no machine"):
+        cluster._check_resources(Ray, cpus, gpus)

@@ -1,0 +1,307 @@
+"""Whole tables: which runs, by how many processes, and what happens when one ends early."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from made_up_runs import write_run
+
+from brainprop import checkpoints, reproduce, run_folder
+from brainprop.experiments import Experiment
+from brainprop.run_folder import RunFiles, Status, complete
+
+PROJECT = Path(__file__).parents[1]
+SIZE = {"max_train_samples": 200, "max_eval_samples": 100}
+DENSE = (
+    "--datasets", "MNIST", "--architectures", "dense", "--data-dir", str(PROJECT),
+    "--max-train-samples", "200", "--max-eval-samples", "100",
+)  # fmt: skip
+
+
+def experiments(*arguments):
+    return reproduce._experiments(reproduce._parser().parse_args(arguments))
+
+
+def dense(algorithm="EBP", **settings):
+    return Experiment("MNIST", "dense", algorithm, **(SIZE | settings))
+
+
+def files(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_all_of_the_papers_combinations_run_by_default():
+    runs = experiments()
+    assert len(runs) == len(set(runs)) == 10 * 2 * 10
+    assert all(run.departures() == {} for run in runs)
+    assert {run.seed for run in runs[:20]} == {1}  # Each row has one seed before any has two.
+    assert {run.architecture for run in runs if run.dataset == "MNIST"} == {
+        "dense", "loccon", "conv",
+    }  # fmt: skip
+
+
+def test_rows_seeds_and_settings_are_chosen():
+    chosen = ("--datasets", "CIFAR10", "MNIST", "--architectures", "conv", "--algorithms", "EBP")
+    runs = experiments(*chosen, "--seeds", "7,1-2", "--epochs", "3", "--deterministic")
+    assert [(run.dataset, run.seed) for run in runs] == [
+        ("MNIST", 7), ("CIFAR10", 7), ("MNIST", 1), ("CIFAR10", 1), ("MNIST", 2), ("CIFAR10", 2),
+    ]  # fmt: skip
+    for run in runs:
+        assert run.algorithm == "EBP"
+        assert run.departures() == {"epochs": 3, "deterministic": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("1-3", [1, 2, 3]), ("4", [4]), ("1,3,5-7,3", [1, 3, 5, 6, 7])]
+)
+def test_seeds(text, seeds):
+    assert reproduce._seeds(text) == seeds
+
+
+BAD_ARGUMENTS = [
+    (("--datasets", "cifar-10"), "did you mean CIFAR10"),
+    (("--architectures", "depe"), "did you mean deep"),
+    (("--algorithms", "brain-prop"), "did you mean BrainProp"),
+    (("--datasets", "MNIST", "--architectures", "deep"), "CIFAR10: loccon, conv, deep"),
+    (("--datasets", "MNIST", "CIFAR10", "--architectures", "deep"), "MNIST goes with none"),
+    (("--seeds", ""), "1,3,5-7"),
+    (("--seeds", "3-1"), "1,3,5-7"),
+    (("--seeds", "-1"), "--seeds"),
+    (("--seeds", "1-1000000000"), "at most 1000"),
+    (("--seeds", "9999999999"), "1,3,5-7"),
+    (("--epochs", "0"), "epochs"),
+    (("--dry-run", "--report"), "not allowed with"),
+    (("--report", "--results", "missing"), "missing"),
+    (("--data-dir", "missing"), "missing"),
+    (("--results", "a-file"), "--results"),
+    (("--cluster", "rya"), "did you mean ray"),
+    (("--cluster", "ray", "--cpus-per-run", "0"), "--cpus-per-run"),
+    (("--cluster", "ray", "--gpus-per-run", "1.5"), "--gpus-per-run"),
+    (("--gpus-per-run", "1"), "--cluster"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "hint"), BAD_ARGUMENTS, ids=lambda value: str(value)[:50])
+def test_bad_arguments_are_told_in_one_line(arguments, hint, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a-file").write_text("")
+    monkeypatch.setattr(run_folder, "start_tensorflow", lambda _: pytest.fail("TensorFlow started"))
+    try:
+        code = reproduce.main(list(arguments))
+    except SystemExit as exit:  # argparse ends the program itself
+        code = exit.code
+    assert code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("python -m brainprop.reproduce: error: ")
+    assert message.count("\n") == 1 and hint in message
+
+
+def test_arguments_and_reports_do_without_tensorflow():
+    probe = (
+        "import sys, brainprop.reproduce, brainprop.reports, brainprop.cluster; "
+        "sys.exit('tensorflow' in sys.modules or 'ray' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", probe], cwd=PROJECT).returncode == 0
+
+
+def test_runs_of_different_settings_share_no_file(tmp_path):
+    changes = ({}, {"epochs": 9}, {"seed": 2}, {"max_train_samples": 9}, {"learning_rate": 0.2})
+    names = [RunFiles(tmp_path, dense(**change)).name for change in changes]
+    assert len(set(names)) == len(names)
+    assert RunFiles(tmp_path, Experiment("MNIST", "conv", "EBP", seed=3)).name == (
+        "MNIST_conv_EBP_seed3"
+    )
+
+
+def test_a_finished_run_is_there_and_is_not_repeated(tmp_path, capsys):
+    arguments = [*DENSE, "--results", str(tmp_path), "--seeds", "1", "--epochs", "2"]
+    assert reproduce.main(arguments) == 0
+    names = [RunFiles(tmp_path, dense(name, epochs=2)).name for name in ("BrainProp", "EBP")]
+    parts = (".json", "_weights.h5")
+    assert files(tmp_path) == sorted(f"{name}{part}" for name in names for part in parts)
+    for name in names:
+        told = json.loads((tmp_path / f"{name}.json").read_text())
+        assert told["epochs"] == 2 and told["settings"]["seed"] == 1
+    out = capsys.readouterr().out
+    assert out.startswith(f"2 runs in {tmp_path}, 0 finished\n")
+    assert re.search(rf"^{names[0]}: best validation accuracy \d+\.\d\d % at", out, re.MULTILINE)
+
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.*")}
+    assert reproduce.main(arguments) == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.*")} == before
+    assert capsys.readouterr().out.splitlines()[-1] == "2 runs: 2 finished"
+
+    assert reproduce.main([*arguments, "--report"]) == 0
+    assert "| MNIST | dense | EBP | 1 | " in capsys.readouterr().out
+
+
+def start(*arguments):
+    """Starts a process and leaves it running."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "brainprop.reproduce", *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT,
+    )  # fmt: skip
+
+
+def wait_for_checkpoint(run, process=None):
+    deadline = time.monotonic() + 120
+    while not run.epochs:
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_two_processes_share_the_runs_and_one_goes_on_with_what_the_other_was_killed_at(tmp_path):
+    epochs = 16
+    arguments = (*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--results", tmp_path,
+                 "--epochs", epochs, "--patience", epochs)  # fmt: skip
+    runs = [RunFiles(tmp_path, dense(seed=s, epochs=epochs, patience=epochs)) for s in (1, 2)]
+    killed = start(*arguments)
+    wait_for_checkpoint(runs[0], killed)
+    holder = runs[0].holder
+    assert re.fullmatch(rf"process {killed.pid} on \S+", holder)
+    killed.send_signal(signal.SIGSTOP)  # It shall not be done when the other comes.
+    other = start(*arguments)
+    wait_for_checkpoint(runs[1], other)
+    killed.kill()
+    killed.communicate()
+    out, err = other.communicate(timeout=240)
+    assert other.returncode == 0, err
+    assert f"{runs[0].name}: busy in {holder}\n" in out
+    assert out.count("resuming after epoch") == 1
+    assert out.count("best validation accuracy") == 2
+    assert out.splitlines()[-1] == "2 runs: 2 finished"
+    for run in runs:
+        assert json.loads(run.result.read_text())["epochs"] == epochs
+    assert len(files(tmp_path)) == 4  # No checkpoint and no lock is left.
+
+
+def test_a_busy_run_is_told_once_and_left_alone(tmp_path, capsys):
+    run = RunFiles(tmp_path, dense())
+    arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--results", str(tmp_path)]
+    write_run(tmp_path, dense(seed=2), [0.5])
+    with run.claimed():
+        assert reproduce.main(arguments) == 0
+        assert capsys.readouterr().out.splitlines()[1:] == [
+            f"{run.name}: busy in {run.holder}",
+            "2 runs: 1 finished, 1 busy",
+        ]
+    assert run.holder is None
+    assert not run.is_finished
+
+
+def test_a_run_that_another_process_finished_meanwhile_is_not_run_again(tmp_path):
+    path = write_run(tmp_path, dense(), [0.5])
+    before = path.read_text()
+    attempt = complete(dense(), tmp_path)
+    assert attempt.status is Status.FINISHED and "another process" in attempt.message
+    assert path.read_text() == before
+    assert files(tmp_path) == [path.name]
+
+
+def test_waiting_for_a_lock_gets_it_once_it_is_free(tmp_path):
+    run = RunFiles(tmp_path, dense())
+    held, free = threading.Event(), threading.Event()
+
+    def hold():
+        with run.claimed():
+            held.set()
+            free.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    with pytest.raises(run_folder.Busy), run.claimed(patience=0.1):
+        pass
+    threading.Timer(0.2, free.set).start()
+    with run.claimed(patience=60):
+        pass
+    holder.join()
+
+
+def test_sigterm_ends_after_the_batch_and_the_dry_run_tells_how_far_it_came(tmp_path, capsys):
+    arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--results", str(tmp_path)]
+    run = RunFiles(tmp_path, dense())
+
+    def terminate():
+        wait_for_checkpoint(run)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    killer = threading.Thread(target=terminate)
+    killer.start()
+    assert reproduce.main(arguments) == 128 + signal.SIGTERM
+    killer.join()
+    out = capsys.readouterr().out
+    assert f"{run.name}: interrupted after epoch {run.epochs}\n" in out
+    assert out.endswith("go on with the same command\n")
+    assert not run.is_finished and run.holder is None
+
+    before = files(tmp_path)
+    assert reproduce.main([*arguments, "--dry-run"]) == 0
+    first, second, total, assumption = capsys.readouterr().out.splitlines()
+    duration = r"(\d+ s|\d+ min|\d+ h \d\d min)"
+    done = f"{run.name}: {run.epochs} of at most 500 epochs"
+    assert re.fullmatch(rf"{done}, at most {duration}", first)
+    assert re.fullmatch(rf"MNIST_dense_EBP_seed2_.*: new, at most {duration}", second)
+    assert re.fullmatch(rf"2 runs, 0 finished; the rest takes at most {duration}", total)
+    assert "one run at a time" in assumption
+    assert files(tmp_path) == before
+
+
+def test_a_dry_run_tells_what_is_finished_and_makes_no_folder(tmp_path, capsys):
+    arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1", "--dry-run", "--results"]
+    path = write_run(tmp_path, dense(), [0.5])
+    assert reproduce.main([*arguments, str(tmp_path)]) == 0
+    first, total = capsys.readouterr().out.splitlines()
+    assert first == f"{path.stem}: finished"
+    assert total == "1 run, 1 finished; the rest takes at most 0 s"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (3599, "1 h 00 min"), (7500, "2 h 05 min")],
+)
+def test_durations(seconds, text):
+    assert reproduce._duration(seconds) == text
+
+
+def test_a_diverged_run_is_recorded_and_the_rest_go_on(tmp_path, capsys):
+    arguments = [*DENSE, "--algorithms", "BrainProp", "--seeds", "1-2", "--results", str(tmp_path)]
+    settings = ["--learning-rate", "1000", "--epochs", "20"]
+    assert reproduce.main([*arguments, *settings]) == 1
+    results = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*.json"))]
+    assert [result["settings"]["seed"] for result in results] == [1, 2]
+    assert all(result["history"]["loss"][-1] is None for result in results)
+    assert capsys.readouterr().out.splitlines()[-1] == "2 runs: 2 diverged"
+    assert reproduce.main([*arguments, *settings, "--report"]) == 0
+    assert "| MNIST | dense | BrainProp | 0, 2 diverged |  |" in capsys.readouterr().out
+
+
+def test_a_run_that_fails_is_told_and_the_rest_go_on(tmp_path, capsys):
+    damaged = RunFiles(tmp_path, dense(epochs=1))
+    damaged.checkpoint_dir.mkdir(parents=True)
+    (damaged.checkpoint_dir / "checkpoint-0001.npz").write_text("damaged")
+    assert checkpoints.paths(damaged.checkpoint_dir)
+    arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--epochs", "1"]
+    assert reproduce.main([*arguments, "--results", str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    last = captured.err.splitlines()[-1]
+    assert last.startswith(f"{damaged.name}: all checkpoints in {damaged.checkpoint_dir} are")
+    assert captured.out.splitlines()[-1] == "2 runs: 1 finished, 1 failed"
+
+
+def test_a_file_system_that_cannot_lock_is_told(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(run_folder.fcntl, "flock", flock)
+    attempt = complete(dense(), tmp_path)
+    assert attempt.status is Status.FAILED
+    assert "No locks available" in attempt.message and "--results" in attempt.message
