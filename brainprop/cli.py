@@ -165,7 +165,7 @@ def _resume_command() -> str:
     return shlex.join(words if "--resume" in words else [*words, "--resume"])
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> ArgumentParser:
     """The arguments; those that are fields of `Experiment` bear the field's name."""
     parser = ArgumentParser(
         description="Train deep networks with BrainProp, or with error-backpropagation (EBP).",

@@ -151,9 +151,9 @@ class Experiment:
     min_delta: float = 0.001
     learning_rate: float = 0.1
     halving_epochs: int = 100
-    batch_size: int | None = None
-    kernel_stddev: float | None = None
-    l2: float | None = None
+    batch_size: int = None  # type: ignore[assignment]  # None only until it is looked up.
+    kernel_stddev: float = None  # type: ignore[assignment]
+    l2: float = None  # type: ignore[assignment]
     exploration_rate: float = 0.02
     max_train_samples: int | None = None
     max_eval_samples: int | None = None

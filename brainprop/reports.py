@@ -4,11 +4,11 @@ import csv
 import io
 import itertools
 import json
-import statistics
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean, median, stdev
 
 from brainprop import plots
 from brainprop.datasets import DATASETS
@@ -81,7 +81,7 @@ def _read(path: Path) -> Result:
         raise ValueError
     if told["test_accuracy"] is not None:
         accuracy = told["test_accuracy"]
-    seconds = statistics.median(history["seconds"])
+    seconds = median(history["seconds"])
     device = str(told["device"])
     return Result(experiment, diverged, 100 * accuracy, best_epoch, val_accuracy, seconds, device)
 
@@ -116,17 +116,18 @@ class Row:
 
 def table_rows(results: Iterable[Result]) -> list[Row]:
     """Groups results into rows: the paper's settings first, data sets and so on in its order."""
-    groups = {}
+    groups: dict[tuple[str, str, str, str], list[Result]] = {}
     for result in results:
         e = result.experiment
         key = (e.dataset, e.architecture, e.algorithm, str(e.departures()))
         groups.setdefault(key, []).append(result)
     rows = []
-    for (*names, _), group in groups.items():
+    for (dataset, architecture, algorithm, _), group in groups.items():
         group.sort(key=lambda result: result.experiment.seed)
         sound = tuple(result for result in group if not result.diverged)
         departures = group[0].experiment.departures()
-        rows.append(Row(*names, departures, sound, len(group) - len(sound)))
+        diverged = len(group) - len(sound)
+        rows.append(Row(dataset, architecture, algorithm, departures, sound, diverged))
     order = {name: i for i, name in enumerate([*DATASETS, *ARCHITECTURES, *ALGORITHMS])}
     return sorted(
         rows,
@@ -165,7 +166,7 @@ def _numbers(row: Row, ebp: Row | None) -> dict:
     for name, attribute in (("best", "best_epoch"), ("stop", "epochs")):
         ratio = None
         if row.algorithm == "BrainProp" and ebp and ebp.results and row.results:
-            ratio = _mean(row.values(attribute)) / _mean(ebp.values(attribute))
+            ratio = fmean(row.values(attribute)) / fmean(ebp.values(attribute))
         numbers[f"epoch_ratio_to_{name}"] = ratio
     paper = PAPER_RESULTS.get((row.dataset, row.architecture, row.algorithm))
     numbers["paper_accuracy_mean"], numbers["paper_accuracy_sd"] = (
@@ -184,11 +185,11 @@ def _numbers(row: Row, ebp: Row | None) -> dict:
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    return statistics.fmean(values) if values else None
+    return fmean(values) if values else None
 
 
 def _mean_sd(name: str, values: Sequence[float]) -> dict:
-    sd = statistics.stdev(values) if len(values) > 1 else None
+    sd = stdev(values) if len(values) > 1 else None
     return {f"{name}_mean": _mean(values), f"{name}_sd": sd}
 
 
@@ -207,8 +208,8 @@ def as_markdown(rows: Sequence[Row]) -> str:
     sections = [_INTRODUCTION]
     numbers = zip(rows, table(rows), strict=True)
     for _, group in itertools.groupby(numbers, key=lambda pair: pair[0].settings):
-        group = list(group)
-        sections += _section(group[0][0], [line for _, line in group])
+        rows_of_group, lines = zip(*group, strict=True)
+        sections += _section(rows_of_group[0], lines)
     devices = sorted({result.device for row in rows for result in row.results})
     sections.append("Seconds are those of " + "; ".join(devices) + ".")
     sections.append("![Validation accuracy over epochs](report.png)")
@@ -301,9 +302,9 @@ def write_report(rows: Sequence[Row], folder: Path) -> list[Path]:
     return paths
 
 
-def _panels(rows: Sequence[Row]) -> dict[str, dict[str, list[Sequence[float]]]]:
+def _panels(rows: Sequence[Row]) -> dict[str, dict[str, list]]:
     """The curves of the figure: a panel for the algorithms that share all settings."""
-    panels = {}
+    panels: dict[str, dict[str, list]] = {}
     for row in (row for row in rows if row.results):
         title = f"{row.dataset}, {row.architecture}"
         if row.settings:

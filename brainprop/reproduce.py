@@ -12,7 +12,7 @@ import io
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from brainprop.arguments import ArgumentParser, check_name, check_number
@@ -71,7 +71,7 @@ def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) 
     print(f"{_runs(len(experiments))} in {arguments.results}, {finished} finished", flush=True)
     _check_data(to_do, arguments.data_dir)
     attempts = _on_cluster(to_do, arguments) if arguments.cluster else _here(to_do, arguments)
-    last = {}
+    last: dict[Experiment, Status] = {}
     for experiment, attempt in attempts:
         if attempt.status is not last.get(experiment):  # Still busy is no news.
             line = f"{RunFiles(arguments.results, experiment).name}: {attempt.message}"
@@ -133,7 +133,7 @@ def _check_data(experiments: Iterable[Experiment], data_dir: Path | None) -> Non
 def _dry_run(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
     """Tells what would run, how far it is, and how long the rest takes at most."""
     seconds = {}  # An epoch takes as long with any seed.
-    total = finished = 0
+    total, finished = 0.0, 0
     for experiment in experiments:
         files = RunFiles(arguments.results, experiment)
         if files.is_finished:
@@ -193,7 +193,7 @@ def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) ->
 
 def _experiments(arguments: argparse.Namespace) -> list[Experiment]:
     """The runs that the arguments name, seed by seed, so that a table fills evenly."""
-    given = {
+    given: dict[str, tuple[Collection[str] | None, Collection[str]]] = {
         "data set": (arguments.datasets, DATASETS),
         "architecture": (arguments.architectures, ARCHITECTURES),
         "algorithm": (arguments.algorithms, ALGORITHMS),
@@ -242,7 +242,7 @@ def _check_cluster(arguments: argparse.Namespace) -> None:
 
 def _seeds(text: str) -> list[int]:
     """Seeds as "1-10" or "1,3,5-7", each once, in the order given."""
-    seeds = {}
+    seeds: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part.strip())
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
@@ -266,7 +266,7 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         "python -m brainprop.reproduce",
         description="Run the paper's experiments into one folder, and report on it. The same "

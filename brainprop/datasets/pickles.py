@@ -12,6 +12,7 @@ A pickle is a program. Three things make it safe to run one that a stranger wrot
 import io
 import pickle
 import pickletools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ def _check_instructions(content: bytes) -> None:
     """Refuses instructions that such data do not need, before any of them runs."""
     memo: dict[int, bool] = {}  # may it be used again?
     tuples, previous = 0, ""
+    argument: Any  # of what type depends on the instruction
     for count, (instruction, argument, _) in enumerate(pickletools.genops(content)):
         name = instruction.name
         if name not in _ALLOWED:
@@ -108,8 +110,8 @@ class _Dtype:
         self.dtype = np.dtype(name)
 
     def __setstate__(self, state: tuple) -> None:
-        order = state[1]
-        self.dtype = self.dtype.newbyteorder(order.decode() if isinstance(order, bytes) else order)
+        order: Any = state[1].decode() if isinstance(state[1], bytes) else state[1]
+        self.dtype = self.dtype.newbyteorder(order)
 
 
 class _Array:
@@ -124,8 +126,8 @@ class _Array:
         _version, shape, dtype, fortran_order, content = state
         if not isinstance(dtype, _Dtype):
             raise pickle.UnpicklingError("it holds an array without a data type")
-        order = "F" if fortran_order else "C"
-        self.values = np.frombuffer(content, dtype.dtype).reshape(shape, order=order)
+        values = np.frombuffer(content, dtype.dtype)
+        self.values = values.reshape(shape, order="F" if fortran_order else "C")
 
 
 def _from_buffer(content: bytes, dtype: _Dtype, shape: tuple, order: str) -> _Array:
@@ -139,7 +141,7 @@ def _encode(text: str, _encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
-_NAMES = {
+_NAMES: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
     ("numpy.core.multiarray", "_reconstruct"): _Array,
