@@ -82,6 +82,14 @@ ALGORITHMS = {
 }
 
 
+def algorithm_of(output_layer: str) -> str:
+    """The algorithm whose networks have an output layer of such a name, running number aside."""
+    for name, algorithm in ALGORITHMS.items():
+        if algorithm.output_layer_name and output_layer.startswith(algorithm.output_layer_name):
+            return name
+    return "EBP"
+
+
 @dataclass(frozen=True)
 class PaperResult:
     """A published result: mean and standard deviation over ten seeds.

@@ -1,10 +1,18 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and paths that cannot be read or written."""
 
 import os
+import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from brainprop.errors import BrainPropError
+
+PARTIAL_SUFFIX = ".brainprop.partial"
+STALE_SECONDS = 3600  # nobody takes that long to write a file
 
 
 @contextmanager
@@ -23,7 +31,8 @@ def written_whole(path: str | os.PathLike, overwrite: bool = True) -> Iterator[P
         OSError: The file could not be written.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    remove_stale(path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL_SUFFIX, dir=path.parent)
     os.close(handle)
     partial = Path(name)
     try:
@@ -38,6 +47,51 @@ def written_whole(path: str | os.PathLike, overwrite: bool = True) -> Iterator[P
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()
+
+
+def remove_stale(directory: Path) -> None:
+    """Removes what a process that was killed while it wrote there has left, an hour later."""
+    for partial in directory.glob(f".*{PARTIAL_SUFFIX}"):
+        with suppress(FileNotFoundError):  # Another process may do the same.
+            if time.time() - partial.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
+
+
+def check_readable(path: Path) -> None:
+    """Refuses what is no regular file, or may not be read; opening a pipe would wait for ever.
+
+    Raises:
+        BrainPropError: It cannot be read.
+    """
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISREG(mode):
+            path.open("rb").close()
+            return
+    except (OSError, ValueError) as error:  # A ValueError is a name with a null byte.
+        reason = getattr(error, "strerror", None) or error
+        raise BrainPropError(f"cannot read {path} ({reason}): give a file that can be") from error
+    kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+    raise BrainPropError(f"{path} is {kind}: give a file")
+
+
+def make_directory(directory: Path, option: str) -> None:
+    """Makes a folder if need be, and finds out whether files can be made in it.
+
+    Args:
+        directory: The folder.
+        option: The argument that named it, for the message.
+
+    Raises:
+        BrainPropError: It cannot be made or written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise BrainPropError(
+            f"{option} {directory} cannot be written to ({error.strerror}): choose another folder"
+        ) from error
 
 
 def _umask() -> int:

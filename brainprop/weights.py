@@ -5,6 +5,8 @@ with the attribute `weight_names`, and a data set for each name. Layers are matc
 shape, since their names carry running numbers that differ from file to file.
 """
 
+import io
+import math
 import os
 from pathlib import Path
 
@@ -12,11 +14,15 @@ import h5py
 import keras
 import numpy as np
 
+from brainprop.datasets.untrusted import reading
 from brainprop.errors import BrainPropError
-from brainprop.files import written_whole
+from brainprop.files import check_readable, written_whole
 
 # Keras 2 reads this to know the layout; 2.4 is what the 2020 code ran on last.
 LAYOUT_VERSION = "2.4.0"
+
+MAX_NAMES, MAX_NAME_BYTES = 256, 256
+MIN_CHUNK_BYTES = 2**10  # HDF5 needs kilobytes of memory for every chunk
 
 
 def save_weights(model: keras.Model, path: str | os.PathLike, overwrite: bool = True) -> None:
@@ -31,7 +37,15 @@ def save_weights(model: keras.Model, path: str | os.PathLike, overwrite: bool = 
         FileExistsError: There is a file and `overwrite` is false.
         OSError: The file cannot be written.
     """
-    with written_whole(path, overwrite) as partial, h5py.File(partial, "w") as file:
+    with written_whole(path, overwrite) as partial:
+        partial.write_bytes(serialized(model))
+
+
+def serialized(model: keras.Model) -> bytes:
+    """A model's weights as the content of such a file."""
+    # On a full disk, HDF5 would bring the process down if it wrote the file itself.
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         file.attrs["layer_names"] = _ascii(layer.name for layer in model.layers)
         file.attrs["backend"] = np.bytes_("tensorflow")
         file.attrs["keras_version"] = np.bytes_(LAYOUT_VERSION)
@@ -42,9 +56,10 @@ def save_weights(model: keras.Model, path: str | os.PathLike, overwrite: bool = 
             for name, weight in zip(names, layer.weights, strict=True):
                 # A checksum a chunk, which HDF5 itself verifies at reading.
                 group.create_dataset(name, data=weight.numpy(), chunks=True, fletcher32=True)
+    return content.getvalue()
 
 
-def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
+def load_weights(model: keras.Model, path: str | os.PathLike) -> str:
     """Loads a weights file of the 2020 code, of `save_weights` or of Keras 2 into a model.
 
     All or nothing: a file at fault leaves the model as it was.
@@ -53,62 +68,72 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
         model: A built model.
         path: The file.
 
+    Returns:
+        What the file calls the output layer, which tells the learning rule it comes from.
+
     Raises:
         BrainPropError: The file cannot be read or does not fit. The message names the first layer
             that differs, and its two shapes.
     """
     path = Path(path)
     layers = [layer for layer in model.layers if layer.weights]
-    try:
-        with _open(path) as file:
-            stored = [names for names in _weight_names(file, path) if names[1]]
-            _check_fit(file, stored, layers, model.name, path)
-            values = [_read(file[group][name], path) for group, names in stored for name in names]
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise BrainPropError(
-            f"{path} is damaged ({_one_line(error)}): copy or download it again"
-        ) from error
+    check_readable(path)
+    with reading(path, "copy or download it again"):
+        if not h5py.is_hdf5(path):
+            raise BrainPropError(
+                f"{path} is not an HDF5 file: give a weights file (.h5) that -s or the 2020 code "
+                "wrote"
+            )
+        with h5py.File(path, "r") as file:
+            stored = _stored_layers(file, path)
+            _check_fit(stored, layers, model.name, path)
+            values = [_read(dataset, path) for _, datasets in stored for dataset in datasets]
     weights = [weight for layer in layers for weight in layer.weights]
     for weight, value in zip(weights, values, strict=True):
         weight.assign(value)
+    return stored[-1][0] if stored else ""
 
 
-def _open(path: Path) -> h5py.File:
-    """Opens an HDF5 file for reading, or tells why it cannot be one."""
-    if path.is_dir():
-        raise BrainPropError(f"{path} is a folder: give a weights file (.h5)")
-    try:
-        with path.open("rb") as file:
-            file.read(1)
-    except OSError as error:
-        raise BrainPropError(f"cannot read the weights file {path}: {error.strerror}") from error
-    if not h5py.is_hdf5(path):
-        raise BrainPropError(
-            f"{path} is not an HDF5 file: give a weights file (.h5) that -s or the 2020 code wrote"
-        )
-    return h5py.File(path, "r")
-
-
-def _weight_names(file: h5py.File, path: Path) -> list[tuple[str, list[str]]]:
-    """The groups of a file in order, each with the names of its weights."""
+def _stored_layers(file: h5py.File, path: Path) -> list[tuple[str, list[h5py.Dataset]]]:
+    """The layers with weights in order: each one's name, and its weights, not yet read."""
     if "layer_names" not in file.attrs:
         kind = "Keras 3's" if {"layers", "_layer_checkpoint_dependencies"} & set(file) else "no"
         raise BrainPropError(
             f"{path} has {kind} layout: give a file in the layout of Keras 2, as -s writes it"
         )
-    groups = _text(file.attrs["layer_names"])
-    return [(group, _text(_member(file, group, path).attrs["weight_names"])) for group in groups]
+    layers = []
+    for layer in _names(file, "layer_names"):
+        group = _member(file, layer, h5py.Group, path)
+        names = _names(group, "weight_names")
+        layers.append((layer, [_member(group, name, h5py.Dataset, path) for name in names]))
+    return [(layer, datasets) for layer, datasets in layers if datasets]
 
 
-def _check_fit(file: h5py.File, stored, layers: list[keras.Layer], model: str, path: Path) -> None:
-    """Compares the shapes of all weights, layer by layer."""
+def _names(group: h5py.Group, attribute: str) -> list[str]:
+    """The names that an attribute lists."""
+    if attribute not in group.attrs:
+        raise ValueError(f"{group.name} has no {attribute}")
+    stored = group.attrs.get_id(attribute)
+    if stored.shape == (0,):
+        return []
+    is_text = h5py.check_string_dtype(stored.dtype) and len(stored.shape or ()) == 1
+    if not is_text or stored.shape[0] > MAX_NAMES or stored.dtype.itemsize > MAX_NAME_BYTES:
+        raise ValueError(f"its {attribute} are no list of names")
+    names = group.attrs[attribute]
+    return [name.decode() if isinstance(name, bytes) else name for name in names]
+
+
+def _check_fit(stored, layers: list[keras.Layer], model: str, path: Path) -> None:
+    """Compares the names and shapes of all weights, layer by layer.
+
+    Weights of the same name and shape that changed places are beyond it.
+    """
     for index in range(max(len(stored), len(layers))):
         here = there = "nothing"
         if index < len(layers):
-            here = " ".join(str(tuple(weight.shape)) for weight in layers[index].weights)
+            here = _described((weight.path, weight.shape) for weight in layers[index].weights)
         if index < len(stored):
-            group, names = stored[index]
-            there = " ".join(str(_member(file[group], name, path).shape) for name in names)
+            there = _described((dataset.name, dataset.shape) for dataset in stored[index][1])
         if here != there:
             name = layers[index].name if index < len(layers) else stored[index][0]
             raise BrainPropError(
@@ -117,24 +142,42 @@ def _check_fit(file: h5py.File, stored, layers: list[keras.Layer], model: str, p
             )
 
 
-def _member(group: h5py.Group, name: str, path: Path) -> h5py.Group | h5py.Dataset:
+def _described(weights) -> str:
+    """Names without the layers' running numbers, and shapes: "gamma (32,) beta (32,)"."""
+    return ", ".join(
+        f"{path.rpartition('/')[2].partition(':')[0]} {shape and tuple(shape)}"
+        for path, shape in weights
+    )
+
+
+def _member(group: h5py.Group, name: str, kind: type, path: Path) -> h5py.Group | h5py.Dataset:
     """Looks a member up, following nothing that could lead out of the file."""
     for part in name.split("/"):
         if not isinstance(group, h5py.Group) or part not in group:
-            raise BrainPropError(f"{path} is damaged: {name} is missing in it")
+            raise ValueError(f"{name} is missing in it")
         if not isinstance(group.get(part, getlink=True), h5py.HardLink):
             raise BrainPropError(f"{path} has a link at {name}: links are never followed")
         group = group[part]
+    if not isinstance(group, kind):
+        raise ValueError(f"{name} is no {kind.__name__.lower()}")
     return group
 
 
 def _read(dataset: h5py.Dataset, path: Path) -> np.ndarray:
-    """The values of a weight, float32, verified."""
+    """The values of a weight, float32, verified, in memory that the file's size bounds."""
     if dataset.is_virtual or dataset.external:
         raise BrainPropError(f"{path} keeps {dataset.name} in another file: none is followed")
-    if dataset.dtype.kind != "f":
+    if dataset.dtype.kind != "f" or dataset.dtype.itemsize > 8:
         raise BrainPropError(f"{path} has {dataset.dtype} at {dataset.name}: weights are floats")
-    value = dataset[()].astype("float32")
+    if not _is_plain(dataset):
+        raise BrainPropError(
+            f"{path} is compressed or chunked in an unusual way at {dataset.name}: write it anew "
+            "with h5repack -f NONE -l CONTI"
+        )
+    if dataset.id.get_storage_size() < dataset.nbytes:  # HDF5 would read zeros.
+        raise ValueError(f"the values of {dataset.name} are missing in it")
+    with np.errstate(over="ignore"):
+        value = dataset[()].astype("float32")
     if not np.isfinite(value).all():
         raise BrainPropError(
             f"{path} has weights that are not finite numbers at {dataset.name}: "
@@ -143,15 +186,19 @@ def _read(dataset: h5py.Dataset, path: Path) -> np.ndarray:
     return value
 
 
+def _is_plain(dataset: h5py.Dataset) -> bool:
+    """Whether it is stored as by Keras 2 or `save_weights`, so that it unpacks to its own size."""
+    plist = dataset.id.get_create_plist()
+    filters = {plist.get_filter(index)[0] for index in range(plist.get_nfilters())}
+    if filters - {h5py.h5z.FILTER_FLETCHER32}:
+        return False
+    if dataset.chunks is None:
+        return True
+    size = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    within = all(part <= whole for part, whole in zip(dataset.chunks, dataset.shape, strict=True))
+    return within and size >= min(MIN_CHUNK_BYTES, dataset.nbytes)
+
+
 def _ascii(names) -> np.ndarray:
     """Names as Keras 2 stores them: an array of bytes, of dtype S1 where it is empty."""
     return np.array([name.encode() for name in names], dtype="S")
-
-
-def _text(names) -> list[str]:
-    """Names as text, whichever way h5py hands them out."""
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mutations import mutations
 from official_layouts import (
     tar_of,
     write_cifar10,
@@ -90,27 +91,6 @@ def check(layout, content: bytes) -> None:
     for images, labels in splits:
         assert images.dtype == np.uint8 and images.shape == (len(labels), *shape)
         assert labels.dtype == np.int32 and labels.min() >= 0 and labels.max() < classes
-
-
-def mutations(content: bytes) -> st.SearchStrategy[bytes]:
-    """Replaces a few stretches by other bytes, or cuts the file; often near an end of it."""
-    size = len(content)
-    near_an_end = st.integers(0, 300).flatmap(
-        lambda distance: st.sampled_from([min(distance, size), max(0, size - distance)])
-    )
-    stretch = st.tuples(
-        st.integers(0, size) | near_an_end, st.integers(0, 4), st.binary(max_size=8)
-    )
-
-    def apply(stretches):
-        mutated = content
-        for start, length, replacement in stretches:
-            mutated = mutated[:start] + replacement + mutated[start + length :]
-        return mutated
-
-    return st.lists(stretch, min_size=1, max_size=4).map(apply) | st.integers(0, size).map(
-        lambda end: content[:end]
-    )
 
 
 @FEW

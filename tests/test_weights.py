@@ -1,11 +1,21 @@
 """Weights files: Keras 2's layout, both ways, and files that are at fault."""
 
+import errno
+import os
+import tracemalloc
+import zlib
+from pathlib import Path
+
 import h5py
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mutations import mutations
 
 from brainprop import BrainPropError, build_model, load_weights, save_weights
+from brainprop.experiments import algorithm_of
 
 NETWORKS = [
     ("MNIST", "dense", "BrainProp"),
@@ -163,6 +173,34 @@ def test_missing_file_and_folder(conv, tmp_path):
     assert "folder" in refused(conv, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "weights.h5/w.h5", "w\0.h5"])
+def test_impossible_names(conv, file, name):
+    assert "cannot read" in refused(conv, file.parent / name)
+
+
+def test_pipe_and_device(conv, tmp_path):
+    os.mkfifo(tmp_path / "w.h5")
+    assert "a pipe or a device" in refused(conv, tmp_path / "w.h5")
+    assert "a pipe or a device" in refused(conv, Path("/dev/zero"))
+
+
+def test_file_without_permission(conv, file, monkeypatch):
+    def forbidden(*_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "open", forbidden)  # root may read anything
+    assert "Permission denied" in refused(conv, file)
+
+
+def test_keras_3_model_file_and_a_large_text(conv, tmp_path):
+    conv.save(tmp_path / "model.keras")
+    assert "not an HDF5 file" in refused(conv, tmp_path / "model.keras")
+    with (tmp_path / "text.h5").open("wb") as file:
+        file.write(b"not weights\n")
+        file.truncate(2**28)
+    assert "not an HDF5 file" in refused(conv, tmp_path / "text.h5")
+
+
 @pytest.mark.parametrize("tenth", range(1, 10))
 def test_truncated_at_every_tenth(conv, file, tenth):
     content = file.read_bytes()
@@ -208,6 +246,167 @@ def test_data_in_another_file_is_not_read(conv, file, tmp_path):
             "brain_prop_layer/kernel:0", (500, 10), "float32", external=str(tmp_path / "raw")
         )
     assert "another file" in refused(conv, file)
+
+
+KERNEL = "brain_prop_layer/kernel:0"
+
+
+def put(**options):
+    """A change that puts another data set in place of the output layer's kernel."""
+
+    def change(h5):
+        group = h5["brain_prop_layer"]
+        del group[KERNEL]
+        group.create_dataset(KERNEL, **options)
+
+    return change
+
+
+def put_other(kind):
+    def change(h5):
+        del h5["brain_prop_layer"][KERNEL]
+        h5["brain_prop_layer"][KERNEL] = np.dtype("f4") if kind == "type" else h5["dropout"]
+
+    return change
+
+
+def bomb(h5):
+    """Kilobytes that unpack to 64 megabytes, whatever the chunk's size says."""
+    put(shape=(500, 10), dtype="f4", chunks=(500, 10), compression=9)(h5)
+    squeezed = zlib.compress(bytes(2**26), 9)
+    h5["brain_prop_layer"][KERNEL].id.write_direct_chunk((0, 0), squeezed)
+
+
+def virtual(h5):
+    layout = h5py.VirtualLayout((500, 10), "f4")
+    layout[:] = h5py.VirtualSource("other.h5", KERNEL, (500, 10))
+    del h5["brain_prop_layer"][KERNEL]
+    h5["brain_prop_layer"].create_virtual_dataset(KERNEL, layout)
+
+
+def attribute(value, name="layer_names", group="/"):
+    return lambda h5: h5[group].attrs.__setitem__(name, value(h5) if callable(value) else value)
+
+
+def swapped(h5):
+    attributes = h5["batch_normalization"].attrs
+    gamma, beta, *rest = attributes["weight_names"]
+    attributes["weight_names"] = [beta, gamma, *rest]
+
+
+def layer_a_dataset(h5):
+    del h5["brain_prop_layer"]
+    h5["brain_prop_layer"] = 1.0
+
+
+ZEROS = np.zeros((500, 10), "f4")
+HOSTILE = {
+    "integers": (put(data=ZEROS.astype(int)), "weights are floats"),
+    "complex": (put(data=ZEROS.astype(complex)), "weights are floats"),
+    "text": (put(data=[["a"] * 10] * 500), "weights are floats"),
+    "compound": (put(data=np.zeros((500, 10), "f4,f4")), "weights are floats"),
+    "128 bits": (put(data=ZEROS.astype(np.longdouble)), "weights are floats"),
+    "too large for 32 bits": (put(data=np.full((500, 10), 1e300)), "not finite"),
+    "scalar": (put(data=np.float32(1)), "has kernel () in the file"),
+    "nothing": (put(data=h5py.Empty("f4")), "has kernel None in the file"),
+    "transposed": (put(data=ZEROS.T), "has kernel (10, 500) in the file"),
+    "petabytes declared": (put(shape=(2**40, 2**20), dtype="f4", chunks=(99, 99)), "1099511627776"),
+    "never written": (put(shape=(500, 10), dtype="f4"), "are missing in it"),
+    "chunks never written": (put(shape=(500, 10), dtype="f4", chunks=True), "are missing in it"),
+    "tiny chunks": (put(shape=(500, 10), dtype="f4", chunks=(1, 1)), "in an unusual way"),
+    "chunk too large": (
+        put(shape=(500, 10), dtype="f4", chunks=(9000, 9000), maxshape=(None, None)),
+        "in an unusual way",
+    ),
+    "compressed": (put(data=ZEROS, compression=1), "h5repack"),
+    "bomb": (bomb, "in an unusual way"),
+    "virtual": (virtual, "in another file"),
+    "a group for a weight": (put_other("group"), "is no dataset"),
+    "a type for a weight": (put_other("type"), "is no dataset"),
+    "a weight for a layer": (layer_a_dataset, "is no group"),
+    "gamma and beta swapped": (swapped, "beta (32,), gamma (32,)"),
+    "names a number": (attribute(7), "no list of names"),
+    "names one text": (attribute("conv2d"), "no list of names"),
+    "names nothing": (attribute(h5py.Empty("S1")), "no list of names"),
+    "names floats": (attribute([1.5]), "no list of names"),
+    "names a table": (attribute(np.array([[b"conv2d"]])), "no list of names"),
+    "names references": (
+        attribute(lambda h5: np.array([h5["conv2d"].ref], h5py.ref_dtype)), "no list of names",
+    ),
+    "too many names": (attribute(np.array([b"conv2d"] * 4000)), "no list of names"),
+    "too long a name": (attribute(np.array([b"x" * 60000])), "no list of names"),
+    "a name not in it": (attribute(np.array([b"conv2d", b"elsewhere"])), "elsewhere is missing"),
+    "a name of slashes": (attribute(np.array([b"//"])), "is missing"),
+    "a name of bytes": (attribute(np.array([b"\xff"])), "is damaged"),
+    "weight names a number": (attribute(7, "weight_names", "conv2d"), "no list of names"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "hint"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_files(conv, file, change, hint):
+    with h5py.File(file, "r+") as h5:
+        change(h5)
+    assert hint in refused(conv, file)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f8", ">f4"])
+def test_other_floats_and_files_without_checksums_load(conv, file, dtype):
+    kernel = np.random.default_rng(0).random((500, 10)).astype(dtype)
+    with h5py.File(file, "r+") as h5:
+        put(data=kernel)(h5)
+    load_weights(conv, file)
+    np.testing.assert_array_equal(conv.get_weights()[-1], kernel.astype("f4"))
+    randomize(conv)
+
+
+def test_the_output_layers_name_tells_the_algorithm(conv, file, tmp_path):
+    assert algorithm_of(load_weights(conv, file)) == "BrainProp"
+    save_weights(build_model("MNIST", "conv", "EBP"), tmp_path / "ebp.h5")
+    assert algorithm_of(load_weights(conv, tmp_path / "ebp.h5")) == "EBP"
+    randomize(conv)
+
+
+def test_loading_takes_no_more_memory_than_twice_the_file(conv, file):
+    tracemalloc.start()
+    load_weights(conv, file)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * file.stat().st_size
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A small model, and the content of its weights file."""
+    inputs = keras.Input((4,))
+    outputs = keras.layers.Dense(2)(keras.layers.BatchNormalization()(inputs))
+    model = keras.Model(inputs, outputs)
+    path = tmp_path_factory.mktemp("small") / "w.h5"
+    save_weights(model, path)
+    return model, path
+
+
+def check(small, content):
+    """Loads a file of such content, which gives finite weights or the one error."""
+    model, path = small
+    damaged = path.with_name("damaged.h5")
+    damaged.write_bytes(content)
+    try:
+        load_weights(model, damaged)
+    except BrainPropError as error:
+        assert str(error).isprintable() and str(damaged) in str(error)
+    assert all(np.isfinite(weight).all() for weight in model.get_weights())
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=st.binary(max_size=500).map(lambda tail: b"\x89HDF\r\n\x1a\n" + tail))
+def test_random_bytes(small, content):
+    check(small, content)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_mutated_files(small, data):
+    check(small, data.draw(mutations(small[1].read_bytes())))
 
 
 def test_keras_3_weights_file_is_told(conv, tmp_path):

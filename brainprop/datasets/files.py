@@ -15,6 +15,7 @@ from pathlib import Path
 
 from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
+from brainprop.files import PARTIAL_SUFFIX, remove_stale
 
 ENVIRONMENT_VARIABLE = "BRAINPROP_DATA"
 PROJECT_DIR = Path(__file__).resolve().parents[2]
@@ -103,8 +104,9 @@ def _download(source: Source, places: list[Path]) -> Path:
     cache = places[-1]
     try:
         cache.mkdir(parents=True, exist_ok=True)
+        remove_stale(cache)
         with (
-            tempfile.TemporaryDirectory(dir=cache) as folder,
+            tempfile.TemporaryDirectory(prefix=".", suffix=PARTIAL_SUFFIX, dir=cache) as folder,
             contextlib.redirect_stdout(sys.stderr),
             _network_timeout(),
         ):

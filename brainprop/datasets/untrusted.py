@@ -110,16 +110,23 @@ def read_npz(path: Path, names: Sequence[str], limit: int) -> list[np.ndarray]:
         Exception: Of many types, if the file is damaged: call it inside `reading`.
     """
     with open_zip(path, limit) as archive:
-        return [_read_array(archive, name) for name in names]
+        return [read_array(archive, name) for name in names]
 
 
-def _read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+def read_array(archive: zipfile.ZipFile, name: str, kinds: str = "iu") -> np.ndarray:
+    """Reads one array of an open npz file, as `read_npz` does.
+
+    Args:
+        archive: What `open_zip` yields.
+        name: Of the array.
+        kinds: NumPy's letters for the kinds of data that it may hold.
+    """
     if f"{name}.npy" not in archive.namelist():
         raise ValueError(f"it holds no {name}")
     with archive.open(f"{name}.npy") as member:
         shape, _, dtype = _HEADER_READERS[np.lib.format.read_magic(member)](member)
-        if dtype.kind not in "iu":
-            raise ValueError(f"{name} holds {dtype} instead of integers")
+        if dtype.kind not in kinds:
+            raise ValueError(f"{name} holds {dtype}, which it may not")
         size = archive.getinfo(f"{name}.npy").file_size - member.tell()
         if math.prod(shape) * dtype.itemsize != size:
             raise ValueError(f"{name} has {size} bytes, which do not make {shape} of {dtype}")

@@ -1,0 +1,51 @@
+"""Files that appear whole or not at all."""
+
+import os
+import time
+
+import pytest
+
+from brainprop import files
+from brainprop.errors import BrainPropError
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "file"
+    with files.written_whole(path) as partial:
+        partial.write_text("new")
+        assert not path.exists()
+    assert path.read_text() == "new"
+    with pytest.raises(ZeroDivisionError), files.written_whole(path) as partial:
+        partial.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "new" and os.listdir(tmp_path) == ["file"]
+
+
+def test_what_killed_processes_left_goes_an_hour_later(tmp_path):
+    old, new = (tmp_path / f".{name}.x.brainprop.partial" for name in ("old", "new"))
+    folder, another = tmp_path / ".f.brainprop.partial", tmp_path / ".another.partial"
+    folder.mkdir()
+    (folder / "part").touch()
+    for path in (old, new, another):
+        path.touch()
+    for path in (old, folder, another):
+        os.utime(path, (0, time.time() - 2 * files.STALE_SECONDS))
+    with files.written_whole(tmp_path / "file"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"file", new.name, another.name}
+
+
+def test_a_folder_that_cannot_be_made_or_written_is_told(tmp_path, monkeypatch):
+    files.make_directory(tmp_path / "a" / "b", "--dir")
+    assert os.listdir(tmp_path / "a" / "b") == []
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "x", tmp_path / ("x" * 300)):
+        with pytest.raises(BrainPropError, match="--dir .* cannot be written to"):
+            files.make_directory(path, "--dir")
+
+    def read_only(dir):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", read_only)
+    with pytest.raises(BrainPropError, match="Read-only file system"):
+        files.make_directory(tmp_path, "--dir")
