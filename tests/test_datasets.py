@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -627,6 +628,25 @@ def test_many_images_are_decoded_by_processes(tmp_path, monkeypatch):
     assert (images == images[0]).all() and images.any()
     (path / TRAIN_IMAGE).write_bytes(jpeg()[:600])
     assert TRAIN_IMAGE in refusal(load_tiny, tmp_path)
+
+
+def test_processes_end_with_a_parent_that_is_killed(tmp_path):
+    job = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    script = f"from brainprop.datasets import jpegs; list(jpegs._parallel(exec, [{job!r}], 1))"
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    parent = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, env=environment)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    child = int((tmp_path / "pid").read_text())
+    os.kill(child, 0)
+    parent.kill()
+    parent.wait()
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.kill(child, 0)
+            time.sleep(0.05)
 
 
 # The cache of decoded images

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -85,9 +86,7 @@ def _parallel(function: Callable, jobs: Iterable, processes: int) -> Iterator:
         processes,
         # a fork could inherit locks that TensorFlow's threads hold
         mp_context=multiprocessing.get_context("spawn"),
-        # Ctrl-C reaches all processes; this one stops the others
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),
+        initializer=_follow_parent,
     )
     try:
         with _script_hidden():
@@ -104,6 +103,17 @@ def _parallel(function: Callable, jobs: Iterable, processes: int) -> Iterator:
         ) from error
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _follow_parent() -> None:
+    """Leaves Ctrl-C, which reaches all processes, to the parent, and ends when that is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def wait():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextlib.contextmanager
