@@ -10,6 +10,12 @@ import numpy as np
 
 from brainprop import checkpoints
 from brainprop.checkpoints import Checkpoint
+from brainprop.errors import BrainPropError
+
+
+def is_finite(logs) -> bool:
+    """Whether an epoch's losses are finite; its last step shows up in the validation loss only."""
+    return math.isfinite(logs["loss"]) and math.isfinite(logs["val_loss"])
 
 
 class BestWeights(keras.callbacks.Callback):
@@ -29,7 +35,7 @@ class BestWeights(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         better = self.weights is None or logs["val_accuracy"] > self.accuracy
-        if better and math.isfinite(logs["loss"]):
+        if better and is_finite(logs):
             self.epoch, self.accuracy = epoch + 1, logs["val_accuracy"]
             self.weights = self.model.get_weights()
 
@@ -51,7 +57,8 @@ class Interrupted(Exception):
 class Interruption(keras.callbacks.Callback):
     """Ends training after the batch during which SIGINT or SIGTERM came; a second one does at once.
 
-    It handles the signals while it is entered as a context, in the main thread.
+    It handles the signals while it is entered as a context, in the main thread. It can be entered
+    again within itself, which holds signals back that come once training is over.
 
     Attributes:
         received: The signal, or `None`.
@@ -62,15 +69,16 @@ class Interruption(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self.received = None
-        self._previous = {}
+        self._previous = []
 
     def __enter__(self):
-        if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._note) for number in self.SIGNALS}
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        numbers = self.SIGNALS if in_main_thread else ()
+        self._previous.append({number: signal.signal(number, self._note) for number in numbers})
         return self
 
     def __exit__(self, kind, *_):
-        for number, handler in self._previous.items():
+        for number, handler in self._previous.pop().items():
             signal.signal(number, handler)
         if kind is Interrupted:
             print()  # The progress bar's line is not finished.
@@ -78,7 +86,7 @@ class Interruption(keras.callbacks.Callback):
 
     def _note(self, number, frame):
         if self.received is not None:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(number)
         self.received = signal.Signals(number)
 
     def on_train_batch_end(self, batch, logs=None):
@@ -108,7 +116,13 @@ class Checkpointing(keras.callbacks.Callback):
         state = self.resumed
         if state is None:
             return
-        for variable, value in zip(self._variables(), state.variables, strict=True):
+        variables, best = self._variables(), self.model.weights
+        if not _fit(variables, state.variables) or not _fit(best, state.best_weights):
+            raise BrainPropError(
+                f"the checkpoint of epoch {state.epoch} in {self.directory} is of another network: "
+                "give another --checkpoint-dir"
+            )
+        for variable, value in zip(variables, state.variables, strict=True):
             variable.assign(value)
         self.history.epoch = list(range(state.epoch))
         self.history.history.update(state.history)
@@ -117,7 +131,7 @@ class Checkpointing(keras.callbacks.Callback):
         vars(self.stopping).update(state.early_stopping)
 
     def on_epoch_end(self, epoch, logs=None):
-        if not math.isfinite(logs["loss"]):
+        if not is_finite(logs):
             return  # The last good checkpoint stays the newest.
         checkpoints.save(
             Checkpoint(
@@ -137,6 +151,13 @@ class Checkpointing(keras.callbacks.Callback):
     def _variables(self):
         """The model's variables, random state among them, and the optimizer's."""
         return [*self.model.variables, *self.model.optimizer.variables]
+
+
+def _fit(variables, values) -> bool:
+    """Whether arrays have the shapes and kinds of data of variables."""
+    return [(tuple(v.shape), np.dtype(v.dtype)) for v in variables] == [
+        (value.shape, value.dtype) for value in values
+    ]
 
 
 class TrialStatistics(keras.callbacks.Callback):

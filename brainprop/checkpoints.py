@@ -4,13 +4,12 @@ import dataclasses
 import json
 import re
 import sys
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from brainprop.datasets.untrusted import one_line, open_zip, read_array, reading
 from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment
 from brainprop.files import written_whole
@@ -18,8 +17,8 @@ from brainprop.files import written_whole
 KEPT = 2
 # A resumed run may train longer or stop sooner; anything else would make it another run.
 ADJUSTABLE = ("epochs", "patience")
-# What NumPy raises for a file that is not what it wrote.
-_DAMAGE = (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error)
+_FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds")
+_NAME = re.compile(r"checkpoint-(\d{4,})")
 
 
 @dataclass
@@ -54,7 +53,7 @@ def save(checkpoint: Checkpoint, directory: Path) -> Path:
     """Writes a checkpoint, whole or not at all, and removes all but the last two.
 
     Raises:
-        OSError: It could not be written; those before it are still there.
+        BrainPropError: It could not be written; those before it are still there.
     """
     state = asdict(checkpoint)
     arrays = {
@@ -63,17 +62,22 @@ def save(checkpoint: Checkpoint, directory: Path) -> Path:
         for index, value in enumerate(state.pop(name))
     }
     path = directory / f"checkpoint-{checkpoint.epoch:04d}.npz"
-    with written_whole(path) as partial, partial.open("wb") as file:
-        np.savez(file, state=np.array(json.dumps(state)), **arrays)
-    for old in paths(directory)[:-KEPT]:
-        old.unlink()
+    try:
+        with written_whole(path) as partial, partial.open("wb") as file:
+            np.savez(file, state=np.array(json.dumps(state)), **arrays)
+        for old in paths(directory)[:-KEPT]:
+            old.unlink(missing_ok=True)
+    except OSError as error:
+        raise BrainPropError(
+            f"{path} cannot be written ({one_line(error)}): set that right, and go on with --resume"
+        ) from error
     return path
 
 
 def paths(directory: Path) -> list[Path]:
     """The checkpoints in a folder, the oldest first."""
     return sorted(
-        path for path in directory.glob("*.npz") if re.fullmatch(r"checkpoint-\d{4,}", path.stem)
+        (path for path in directory.glob("*.npz") if _NAME.fullmatch(path.stem)), key=epoch_of
     )
 
 
@@ -86,25 +90,47 @@ def load(path: Path) -> Checkpoint:
     """Reads a checkpoint; the zip container's checksums tell whether it is whole.
 
     Raises:
-        BrainPropError: It is damaged.
+        BrainPropError: It is damaged, or of a version that keeps something else.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            state = json.loads(str(file["state"]))
+    with reading(path, "delete it"):
+        # Nothing in it is compressed, so it cannot hold more than its own size.
+        with open_zip(path, path.stat().st_size) as archive:
+            state = json.loads(str(read_array(archive, "state", "U")))
+            members = archive.namelist()
             for name in ("variables", "best_weights"):
-                count = sum(key.startswith(f"{name}_") for key in file.files)
-                state[name] = [file[f"{name}_{index}"] for index in range(count)]
-        return Checkpoint(**state)
-    except (
-        OSError,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as e:
-        raise BrainPropError(f"the checkpoint {path} is damaged: delete it") from e
+                count = sum(member.startswith(f"{name}_") for member in members)
+                state[name] = [
+                    read_array(archive, f"{name}_{index}", "fiu") for index in range(count)
+                ]
+        checkpoint = Checkpoint(**state)
+        _check(checkpoint, epoch_of(path))
+    return checkpoint
+
+
+def _check(checkpoint: Checkpoint, epoch: int) -> None:
+    """Refuses a state that no run can have had.
+
+    Raises:
+        Exception: Of many types: call it inside `reading`.
+    """
+    stopping, history = checkpoint.early_stopping, checkpoint.history
+    types = [
+        (checkpoint.epoch, int),
+        (checkpoint.settings, dict),
+        (checkpoint.best_epoch, int),
+        (checkpoint.best_accuracy, float),
+        (checkpoint.stopped, bool),
+        (stopping["wait"], int),
+        (stopping["best"], float),
+        *((value, int | float) for values in history.values() for value in values),
+    ]
+    if (
+        not all(isinstance(value, kind) for value, kind in types)
+        or len(stopping) != 2
+        or not 1 <= checkpoint.best_epoch <= checkpoint.epoch == epoch
+        or any(len(history[name]) != epoch for name in _FIGURES)
+    ):
+        raise ValueError("its state is none that a run can have")
 
 
 def newest(directory: Path, experiment: Experiment) -> Checkpoint | None:
@@ -117,14 +143,15 @@ def newest(directory: Path, experiment: Experiment) -> Checkpoint | None:
     for path in reversed(candidates):
         try:
             checkpoint = load(path)
-        except BrainPropError:
-            print(f"{path} is damaged: going on from the one before", file=sys.stderr)
+        except BrainPropError as error:
+            print(f"warning: {error}; trying the one before", file=sys.stderr)
             continue
         _check_settings(checkpoint.settings, experiment, path)
         return checkpoint
     if candidates:
         raise BrainPropError(
-            f"all checkpoints in {directory} are damaged: delete them to start from the beginning"
+            f"none of the checkpoints in {directory} can be used: delete them to start from the "
+            "beginning"
         )
     return None
 
@@ -133,6 +160,12 @@ def _check_settings(stored: dict, experiment: Experiment, path: Path) -> None:
     """Refuses to go on with other settings, and names them."""
     # A setting that came into being after the checkpoint had its default then.
     defaults = {field.name: field.default for field in dataclasses.fields(experiment)}
+    unknown = stored.keys() - defaults.keys()
+    if unknown:
+        raise BrainPropError(
+            f"{path} is another version's, with the setting {ascii(min(unknown))}: update "
+            "BrainProp, or give another --checkpoint-dir"
+        )
     stored = defaults | stored
     differences = [
         f"{name} {stored[name]} there, {value} here"
