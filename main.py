@@ -1,8 +1,13 @@
 """Trains or evaluates a network of the BrainProp paper; `python main.py --help` tells how."""
 
+import signal
 import sys
 
-from brainprop.cli import main
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Outside `main`, Ctrl-C needs no traceback.
+
+from brainprop.cli import main  # noqa: E402
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="backslashreplace")  # A path may hold what a terminal cannot.
     sys.exit(main())

@@ -13,12 +13,21 @@ from brainprop.errors import BrainPropError
 class ArgumentParser(argparse.ArgumentParser):
     """An argument parser that tells errors in one line."""
 
+    def parse_args(self, args=None, namespace=None):
+        arguments, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            meant = closest(unknown[0].partition("=")[0], self._option_string_actions)
+            hint = f"did you mean {meant}?" if meant else "--help lists all"
+            self.error(f"unknown argument {unknown[0]}: {hint}")
+        return arguments
+
     def error(self, message):
         raise SystemExit(self.report(message))
 
     def report(self, problem: str | Exception) -> int:
         """Tells on stderr what is wrong, and returns the exit code 2."""
-        print(f"{self.prog}: error: {problem}", file=sys.stderr)
+        line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(problem))
+        print(f"{self.prog}: error: {line}", file=sys.stderr)
         return 2
 
 

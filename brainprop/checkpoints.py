@@ -150,8 +150,7 @@ def newest(directory: Path, experiment: Experiment) -> Checkpoint | None:
         return checkpoint
     if candidates:
         raise BrainPropError(
-            f"none of the checkpoints in {directory} can be used: delete them to start from the "
-            "beginning"
+            f"all checkpoints in {directory} are damaged: delete them to start from the beginning"
         )
     return None
 

@@ -9,13 +9,17 @@ import dataclasses
 import importlib.util
 import os
 import shlex
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from brainprop.arguments import ArgumentParser, check_number
 from brainprop.datasets import DATASETS, Data
 from brainprop.errors import BrainPropError
-from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, data_for
+from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, algorithm_of, data_for
+from brainprop.files import check_readable, make_directory
 from brainprop.startup import start_tensorflow
 
 SUCCESS, FAILURE, SIGNAL_BASE = 0, 1, 128
@@ -28,49 +32,87 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments; by default those of the process.
 
     Returns:
-        The exit code: 0 success, 1 the loss diverged, 2 bad input, 128 + n ended by signal n.
+        The exit code: 0 success, 1 the loss diverged, 2 bad input or a file that
+        cannot be written, 128 + n ended by signal n.
     """
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
-        experiment = Experiment(**settings_given(arguments))
-        _check_paths(arguments)
-        data = data_for(experiment, arguments.data_dir)
-        if arguments.load:
-            return _evaluate(experiment, data, arguments.load)
-        return _train(experiment, data, arguments)
+        with _signals_raised():
+            return _run(arguments)
     except BrainPropError as error:
         if arguments.debug:
             raise
         return parser.report(error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
-        return SIGNAL_BASE + 2
+        return SIGNAL_BASE + (interrupt.args[0] if interrupt.args else signal.SIGINT)
+    except BrokenPipeError:  # Nobody reads stdout any more, as after `| head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Checks the arguments, loads the data, and trains or evaluates."""
+    experiment = Experiment(**settings_given(arguments))
+    _check_paths(arguments)
+    data = data_for(experiment, arguments.data_dir)
+    if arguments.batch_size is not None:
+        check_number("--batch-size", arguments.batch_size, int, 1, len(data[0][0]))
+    if arguments.load:
+        return _evaluate(experiment, data, arguments.load)
+    return _train(experiment, data, arguments)
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Lets SIGTERM end the program as Ctrl-C does, so that it tidies up."""
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt(number)
+
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [number for number, handler in previous.items() if handler is not signal.SIG_IGN]
+    for number in heeded:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, previous[number])
 
 
 def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) -> int:
     """Trains, saves if asked to, and reports the best epoch."""
     start_tensorflow(experiment)
     from brainprop import devices
+    from brainprop.callbacks import Interruption
     from brainprop.models import model_for
     from brainprop.results import save_run
     from brainprop.training import Outcome, train
 
-    with devices.strategy(arguments.gpus).scope():
+    with devices.failures_told(), devices.strategy(arguments.gpus).scope():
         model = model_for(experiment)
-        run = train(
-            model,
-            experiment,
-            data,
-            arguments.checkpoint_dir,
-            arguments.resume,
-            _watchers(arguments, experiment),
-        )
+        with Interruption() as interruption:  # Signals wait until everything is saved.
+            run = train(
+                model,
+                experiment,
+                data,
+                arguments.checkpoint_dir,
+                arguments.resume,
+                _watchers(arguments, experiment),
+                interruption,
+            )
+            saved, problems = [], [run.failure] if run.failure else []
+            if arguments.save and run.best_epoch:
+                try:
+                    saved = save_run(run, model, arguments.output_dir)
+                except BrainPropError as error:
+                    problems.append(error)
     if run.outcome is not Outcome.COMPLETED:
         print(f"ended after epoch {run.epochs}: {run.outcome.value}")
-    if arguments.save and run.best_epoch:
-        for path in save_run(run, model, arguments.output_dir):
-            print(f"saved {path}")
+    for path in saved:
+        print(f"saved {path}")
     if run.outcome is Outcome.DIVERGED:
         print("try a lower --learning-rate or another --seed", file=sys.stderr)
     if run.outcome is Outcome.INTERRUPTED and arguments.checkpoint_dir:
@@ -82,8 +124,10 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
         print(f"best validation accuracy {best}")
     else:
         print("no epoch was completed, so there is nothing to save", file=sys.stderr)
-    if run.interrupted_by is not None:
-        return SIGNAL_BASE + run.interrupted_by
+    if problems:
+        raise BrainPropError("; ".join(map(str, problems))) from problems[0]
+    if interruption.received is not None:
+        return SIGNAL_BASE + interruption.received
     return FAILURE if run.outcome is Outcome.DIVERGED else SUCCESS
 
 
@@ -106,14 +150,18 @@ def _watchers(arguments: argparse.Namespace, experiment: Experiment) -> list:
 def _evaluate(experiment: Experiment, data: Data, weights_file: Path) -> int:
     """Loads weights and reports how the network does on the test set."""
     start_tensorflow(experiment)
+    from brainprop import devices
     from brainprop.models import model_for
     from brainprop.training import evaluate
     from brainprop.weights import load_weights
 
-    model = model_for(experiment)
-    load_weights(model, weights_file)
-    _, (images, labels) = data
-    scores = evaluate(model, images, labels)
+    with devices.failures_told():
+        model = model_for(experiment)
+        origin = algorithm_of(load_weights(model, weights_file))
+        if origin != experiment.algorithm:
+            print(f"{weights_file} comes from {origin}, whose kernels are the same")
+        _, (images, labels) = data
+        scores = evaluate(model, images, labels)
     correct = round(scores["accuracy"] * len(labels))
     print(f"loss {scores['loss']:.4f}")
     print(f"accuracy {correct / len(labels):.4f} ({correct}/{len(labels)})")
@@ -131,32 +179,28 @@ def _check_paths(arguments: argparse.Namespace) -> None:
     """Finds what is wrong with the paths before hours are spent."""
     if arguments.load and arguments.save:
         raise BrainPropError("-l evaluates and -s saves a training: give one of them")
-    if arguments.load and not arguments.load.exists():
-        raise BrainPropError(f"-l {arguments.load}: there is no such file")
+    if arguments.load:
+        check_readable(arguments.load)
     if arguments.resume and not arguments.checkpoint_dir:
         raise BrainPropError("--resume needs --checkpoint-dir, the folder to go on from")
     if arguments.gpus is not None:
         check_number("--gpus", arguments.gpus, int, 1, 1024)
     if arguments.tensorboard and not importlib.util.find_spec("tensorboard"):
         raise BrainPropError("--tensorboard needs a package: pip install tensorboard")
-    if arguments.log_csv and arguments.log_csv.exists() and not arguments.resume:
-        raise BrainPropError(f"--log-csv {arguments.log_csv} exists: give the name of a new file")
-    for option in ("output_dir", "checkpoint_dir"):
-        directory = getattr(arguments, option)
-        if directory is not None:
-            make_directory(directory, "--" + option.replace("_", "-"))
-
-
-def make_directory(directory: Path, option: str) -> None:
-    """Makes the folder that an option names, or tells why it cannot be written to."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BrainPropError(
-            f"{option} {directory} cannot be made ({error.strerror}): choose another folder"
-        ) from error
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise BrainPropError(f"{option} {directory} is read-only: choose another folder")
+    if arguments.log_csv and os.path.exists(arguments.log_csv):
+        if not arguments.resume:
+            raise BrainPropError(
+                f"--log-csv {arguments.log_csv} exists: give the name of a new file"
+            )
+        check_readable(arguments.log_csv)
+    if arguments.save:
+        make_directory(arguments.output_dir, "--output-dir")
+    if arguments.checkpoint_dir:
+        make_directory(arguments.checkpoint_dir, "--checkpoint-dir")
+    if arguments.tensorboard:
+        make_directory(arguments.tensorboard, "--tensorboard")
+    if arguments.log_csv:
+        make_directory(arguments.log_csv.parent, "the folder of --log-csv")
 
 
 def _resume_command() -> str:

@@ -2,10 +2,13 @@
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import tensorflow as tf
 
+from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
 
 # From this compute capability on, NVIDIA's GPUs calculate in bfloat16.
@@ -18,7 +21,9 @@ def description() -> str:
     if gpus:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         return ", ".join(detail.get("device_name", "GPU") for detail in details)
-    if Path("/dev/nvidia0").exists():
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        reason = "CUDA_VISIBLE_DEVICES hides all GPUs"
+    elif Path("/dev/nvidia0").exists():
         reason = 'TensorFlow cannot use the GPU: pip install "tensorflow[and-cuda]"'
     else:
         reason = "no GPU found"
@@ -33,6 +38,32 @@ def processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Turns what TensorFlow raises when a device fails into the one error that users meet.
+
+    Raises:
+        BrainPropError: The device is out of memory, or fails otherwise.
+    """
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise BrainPropError(
+            f"out of memory or space on {description()} ({one_line(error)}): end other programs "
+            "there, or give a smaller --batch-size"
+        ) from error
+    except (
+        tf.errors.FailedPreconditionError,
+        tf.errors.InternalError,
+        tf.errors.UnimplementedError,
+        tf.errors.UnknownError,
+    ) as error:
+        raise BrainPropError(
+            f"TensorFlow failed on {description()} ({one_line(error)}): CUDA_VISIBLE_DEVICES=-1 "
+            "does without a GPU, --debug tells more"
+        ) from error
 
 
 def strategy(gpus: int | None) -> tf.distribute.Strategy:

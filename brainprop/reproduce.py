@@ -22,12 +22,12 @@ from brainprop.cli import (
     SUCCESS,
     add_data_dir,
     add_settings,
-    make_directory,
     settings_given,
 )
 from brainprop.datasets import DATASETS, MAX_INTEGER, load_data
 from brainprop.errors import BrainPropError
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, data_for
+from brainprop.files import make_directory
 from brainprop.run_folder import Attempt, RunFiles, Status, complete
 from brainprop.startup import start_tensorflow
 

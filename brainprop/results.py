@@ -3,19 +3,22 @@
 import itertools
 import json
 import math
+import os
 import pickle
 import platform
+import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import keras
 
 from brainprop import __version__, devices, plots
+from brainprop.datasets.untrusted import one_line
+from brainprop.errors import BrainPropError
 from brainprop.files import written_whole
 from brainprop.training import Run
-from brainprop.weights import save_weights
+from brainprop.weights import serialized
 
 
 def save_run(run: Run, model: keras.Model, directory: Path) -> list[Path]:
@@ -33,23 +36,52 @@ def save_run(run: Run, model: keras.Model, directory: Path) -> list[Path]:
         The paths of the weights, the plot and the history, as a pickle and as JSON.
 
     Raises:
-        OSError: A file could not be written; those before it are there, whole.
+        BrainPropError: Not everything could be saved there. The rest is in the home folder or the
+            folder for temporary files, as far as it could be saved at all; the message tells.
     """
-    weights, *others = _writers(run, model)
+    writers = _writers(run, model)
+    saved, problems = _save(run.experiment.name, writers, directory)
+    if not problems:
+        return saved
+    rescued, lost = [], problems
+    for refuge in (Path.home(), Path(tempfile.gettempdir())):
+        rest = {part: write for part, write in writers.items() if part in lost}
+        paths, lost = _save(run.experiment.name, rest, refuge)
+        rescued += paths
+    raise BrainPropError(
+        f"{directory} takes no {', '.join(problems)} ({one_line(next(iter(problems.values())))}): "
+        f"saved are {', '.join(map(str, [*saved, *rescued])) or 'none'}"
+        + (f"; {', '.join(lost)} could not be saved anywhere" if lost else "")
+    ) from next(iter(problems.values()))
+
+
+Writers = dict[str, Callable[[Path], None]]
+
+
+def _save(name: str, writers: Writers, directory: Path) -> tuple[list[Path], dict[str, Exception]]:
+    """Saves all files that it can under one free number, and returns their paths and the problems.
+
+    The first file takes the number: of two runs that end at once only one can have its name.
+    """
     for number in itertools.chain([""], (f"_{count}" for count in itertools.count())):
-        stem = directory / f"{run.experiment.name}{number}"
-        targets = [Path(f"{stem}_{suffix}") for suffix, _ in (weights, *others)]
-        if any(target.exists() for target in targets):
+        targets = {part: directory / f"{name}{number}_{part}" for part in writers}
+        if any(map(os.path.exists, targets.values())):
             continue
-        # The weights' name is taken first: of two runs that end at once only one can have it,
-        # and with it the number of the other names.
-        with suppress(FileExistsError):
-            weights[1](targets[0])
-            break
-    for target, (_, write) in zip(targets[1:], others, strict=True):
-        with written_whole(target, overwrite=False) as partial:
-            write(partial)
-    return targets
+        saved, problems = [], {}
+        for part, write in writers.items():
+            try:
+                with written_whole(targets[part], overwrite=False) as partial:
+                    write(partial)
+            except FileExistsError as error:
+                if not saved:
+                    break  # Another run has just taken this number.
+                problems[part] = error
+            except Exception as error:  # Whatever it is, the other files matter.
+                problems[part] = error
+            else:
+                saved.append(targets[part])
+        else:
+            return saved, problems
 
 
 def summary(run: Run) -> dict:
@@ -85,14 +117,14 @@ def write_summary(run: Run, path: Path) -> None:
     path.write_text(json.dumps(summary(run), indent=1) + "\n")
 
 
-def _writers(run: Run, model: keras.Model) -> list[tuple[str, Callable[[Path], None]]]:
+def _writers(run: Run, model: keras.Model) -> Writers:
     """The last part of each file's name, and what writes it."""
-    return [
-        ("weights.h5", lambda path: save_weights(model, path, overwrite=False)),
-        ("accuracy.pdf", lambda path: plots.save_accuracy_figure(run, path)),
-        ("history.pkl", lambda path: path.write_bytes(_pickled_history(run))),
-        ("history.json", lambda path: write_summary(run, path)),
-    ]
+    return {
+        "weights.h5": lambda path: path.write_bytes(serialized(model)),
+        "accuracy.pdf": lambda path: plots.save_accuracy_figure(run, path),
+        "history.pkl": lambda path: path.write_bytes(_pickled_history(run)),
+        "history.json": lambda path: write_summary(run, path),
+    }
 
 
 def _pickled_history(run: Run) -> bytes:

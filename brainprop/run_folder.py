@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TextIO
 
 from brainprop import checkpoints
+from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment, data_for
 from brainprop.files import written_whole
@@ -200,6 +201,10 @@ def complete(
         return Attempt(Status.BUSY, f"busy in {busy}")
     except BrainPropError as error:
         return Attempt(Status.FAILED, str(error))
+    except OSError as error:
+        return Attempt(
+            Status.FAILED, f"{folder} cannot be written to ({one_line(error)}): make room"
+        )
 
 
 def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
@@ -220,6 +225,8 @@ def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
     with devices.strategy(gpus).scope():
         model = model_for(experiment)
         run = train(model, experiment, data, files.checkpoint_dir, resume=True)
+    if run.failure:
+        raise run.failure  # The checkpoints stay, to go on from.
     if run.outcome is Outcome.INTERRUPTED:
         message = f"interrupted after epoch {files.epochs}"
         return Attempt(Status.INTERRUPTED, message, run.interrupted_by)

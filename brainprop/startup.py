@@ -4,17 +4,33 @@ import os
 import tempfile
 from contextlib import contextmanager
 
+from brainprop.datasets.untrusted import one_line
+from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment
 
 
 def start_tensorflow(experiment: Experiment) -> None:
-    """Imports TensorFlow without its notes on the machine, and tells what runs on what."""
+    """Imports TensorFlow without its notes on the machine, and tells what runs on what.
+
+    Raises:
+        BrainPropError: It cannot be imported.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _quiet_stderr():
-        import tensorflow as tf
+    # Whatever the environment and keras.json choose, for other programs.
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "agg"}
+    try:
+        with _quiet_stderr():
+            import keras
+            import tensorflow as tf
+    except ImportError as error:
+        raise BrainPropError(
+            f"TensorFlow cannot be imported ({one_line(error)}): pip install -r requirements.txt"
+        ) from error
 
     from brainprop import devices
 
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()
     print(f"{experiment.name}, seed {experiment.seed}, on {devices.description()}", flush=True)
@@ -31,7 +47,7 @@ def _quiet_stderr():
         os.dup2(notes.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             notes.seek(0)
             os.write(stderr, notes.read())
             raise

@@ -11,10 +11,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from brainprop import checkpoints
-from brainprop.callbacks import BestWeights, Checkpointing, EpochSeconds, Interruption
+from brainprop import checkpoints, devices
+from brainprop.callbacks import BestWeights, Checkpointing, EpochSeconds, Interruption, is_finite
 from brainprop.checkpoints import Checkpoint
 from brainprop.datasets import Data, Split, hold_out, pipeline
+from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment
 from brainprop.learning_rules import LearningRule
@@ -29,6 +30,7 @@ class Outcome(Enum):
     STOPPED = "no progress in validation accuracy"
     DIVERGED = "the loss is no longer a finite number"
     INTERRUPTED = "interrupted"
+    FAILED = "an error"
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class Run:
         best_accuracy: That validation accuracy, in [0, 1].
         outcome: Why training ended.
         test_accuracy: The best weights' accuracy on the test set, in [0, 1], where the validation
-            set was another one and the run was not interrupted.
+            set was another one and the run was neither interrupted nor failed.
         interrupted_by: The signal that interrupted it, if one did.
+        failure: The error that ended it, if one did.
     """
 
     experiment: Experiment
@@ -54,6 +57,7 @@ class Run:
     outcome: Outcome
     test_accuracy: float | None = None
     interrupted_by: signal.Signals | None = None
+    failure: BrainPropError | None = None
 
     @property
     def epochs(self) -> int:
@@ -68,6 +72,7 @@ def train(
     checkpoint_dir: Path | None = None,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    interruption: Interruption | None = None,
 ) -> Run:
     """Trains a model as the paper does, and leaves it with the weights of the best epoch.
 
@@ -81,15 +86,20 @@ def train(
         resume: Go on from the newest checkpoint there, or start if there is none.
         callbacks: More Keras callbacks. At the end of an epoch, their logs hold all of
             `Run.history`'s numbers.
+        interruption: What handles SIGINT and SIGTERM, if the caller wants them held back
+            afterwards too, until what training leaves is saved.
 
     Returns:
-        The run. SIGINT and SIGTERM end it after the batch under way.
+        The run. SIGINT and SIGTERM end it after the batch under way, and an error that comes
+        after the first epoch ends it too, so that no training is lost.
 
     Raises:
-        BrainPropError: The checkpoints are damaged or belong to another run.
+        BrainPropError: The checkpoints are damaged or belong to another run, or an error came
+            before there was anything to keep.
     """
     train_set, validation_set, test_set = splits(data, experiment)
-    history, best, interruption = keras.callbacks.History(), BestWeights(), Interruption()
+    history, best = keras.callbacks.History(), BestWeights()
+    interruption = interruption or Interruption()
     stopping = keras.callbacks.EarlyStopping(
         "val_accuracy", min_delta=experiment.min_delta, patience=experiment.patience, mode="max"
     )
@@ -112,24 +122,33 @@ def train(
         first_epoch = checkpoint.epoch if checkpoint else 0
         if checkpoint and checkpoint.stopped:
             last_epoch = first_epoch  # Keras then only lets the callbacks recall the run.
-    with interruption:
-        model.fit(
-            pipeline.training_batches(
-                *train_set, experiment.batch_size, experiment.seed, first_epoch
-            ),
-            validation_data=pipeline.evaluation_batches(*validation_set, EVALUATION_BATCH_SIZE),
-            steps_per_epoch=math.ceil(len(train_set[0]) / experiment.batch_size),
-            initial_epoch=first_epoch,
-            epochs=last_epoch or max(first_epoch, experiment.epochs),
-            shuffle=False,  # The batches are shuffled already.
-            callbacks=callbacks,
-            verbose=1 if sys.stdout.isatty() else 2,
-        )
+    failure = None
+    try:
+        with interruption, devices.failures_told():
+            model.fit(
+                pipeline.training_batches(
+                    *train_set, experiment.batch_size, experiment.seed, first_epoch
+                ),
+                validation_data=pipeline.evaluation_batches(*validation_set, EVALUATION_BATCH_SIZE),
+                steps_per_epoch=math.ceil(len(train_set[0]) / experiment.batch_size),
+                initial_epoch=first_epoch,
+                epochs=last_epoch or max(first_epoch, experiment.epochs),
+                shuffle=False,  # The batches are shuffled already.
+                callbacks=callbacks,
+                verbose=1 if sys.stdout.isatty() else 2,
+            )
+    except BrainPropError as error:
+        failure = error
+    except OSError as error:  # of a file that a callback writes
+        failure = BrainPropError(f"a log cannot be written ({one_line(error)}): make room for it")
     if best.weights is not None:
         model.set_weights(best.weights)
-    outcome = _outcome(history.history, experiment, interruption.received)
+    elif failure:
+        raise failure
+    outcome = _outcome(history.history, experiment, interruption.received, failure)
+    ended = outcome not in (Outcome.INTERRUPTED, Outcome.FAILED)
     test_accuracy = None
-    if experiment.validation_split and best.epoch and outcome is not Outcome.INTERRUPTED:
+    if experiment.validation_split and best.epoch and ended:
         test_accuracy = evaluate(model, *test_set)["accuracy"]
     return Run(
         experiment,
@@ -139,6 +158,7 @@ def train(
         outcome,
         test_accuracy,
         interruption.received,
+        failure,
     )
 
 
@@ -165,10 +185,14 @@ def evaluate(model: LearningRule, images: np.ndarray, labels: np.ndarray) -> dic
     return model.evaluate(batches, return_dict=True, verbose=1 if sys.stdout.isatty() else 0)
 
 
-def _outcome(history: dict[str, list[float]], experiment: Experiment, interrupted) -> Outcome:
+def _outcome(
+    history: dict[str, list[float]], experiment: Experiment, interrupted, failure
+) -> Outcome:
     losses = history.get("loss", [])
-    if losses and not math.isfinite(losses[-1]):
+    if losses and not is_finite({name: values[-1] for name, values in history.items()}):
         return Outcome.DIVERGED
+    if failure:
+        return Outcome.FAILED
     if interrupted:
         return Outcome.INTERRUPTED
     return Outcome.COMPLETED if len(losses) >= experiment.epochs else Outcome.STOPPED

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from brainprop import checkpoints, cli
 
 PROJECT = Path(__file__).parents[1]
 MNIST = ("MNIST", "conv", "BrainProp")
+OTHERS = ("accuracy.pdf", "history.pkl", "history.json")
 SHORT = ("--max-train-samples", "1280", "--max-eval-samples", "500")
 
 
@@ -99,7 +101,9 @@ def test_ebps_weights_load_into_brainprop(tmp_path):
     result = command("MNIST", "dense", "EBP", "-s", "--epochs", 1, "--output-dir", tmp_path, *SHORT)
     assert result.returncode == 0, result.stderr
     file = tmp_path / "MNIST_dense_EBP_weights.h5"
-    assert command("MNIST", "dense", "BrainProp", "-l", file, *SHORT).returncode == 0
+    loaded = command("MNIST", "dense", "BrainProp", "-l", file, *SHORT)
+    assert loaded.returncode == 0
+    assert f"{file} comes from EBP, whose kernels are the same\n" in loaded.stdout
 
 
 def test_weights_that_do_not_fit_are_told_in_one_line(trained):
@@ -126,7 +130,48 @@ BAD_ARGUMENTS = [
     ((*MNIST, "-s", "-l", "main.py"), "-l"),
     ((*MNIST, "-l", "missing.h5"), "missing.h5"),
     ((*MNIST, "--data-dir", "missing"), "missing"),
-    ((*MNIST, "--output-dir", "main.py"), "--output-dir"),
+    ((*MNIST, "-s", "--output-dir", "main.py"), "--output-dir"),
+    (("CIFAR-100", "conv", "EBP"), "did you mean CIFAR100"),
+    (("tiny-imagenet", "deep", "EBP"), "did you mean TinyImageNet"),
+    (("MNIST", "con", "EBP"), "did you mean conv"),
+    (("MNIST", "conv", "brain-prop"), "did you mean BrainProp"),
+    ((*MNIST, "--epohcs", "3"), "did you mean --epochs"),
+    ((*MNIST, "--learningrate=1"), "did you mean --learning-rate"),
+    ((*MNIST, "more"), "unknown argument more"),
+    ((*MNIST, "--epochs", "1e3"), "--epochs"),
+    ((*MNIST, "--epochs", "-5"), "epochs"),
+    ((*MNIST, "--epochs", ""), "--epochs"),
+    ((*MNIST, "--learning-rate", "-0.1"), "learning_rate"),
+    ((*MNIST, "--learning-rate", "inf"), "learning_rate"),
+    ((*MNIST, "--patience", "0"), "patience"),
+    ((*MNIST, "--max-train-samples", "0"), "max_train_samples"),
+    ((*MNIST, "--validation-split", "nan"), "validation_split"),
+    *(
+        ((*MNIST, f"--{option}", str(2**40)), option.split("-")[0])
+        for option in (
+            "epochs",
+            "batch-size",
+            "learning-rate",
+            "patience",
+            "seed",
+            "gpus",
+            "max-train-samples",
+            "max-eval-samples",
+            "validation-split",
+        )
+    ),
+    ((*MNIST, "--batch-size", "70000"), "from 1 to 60000, not 70000"),
+    ((*MNIST, "--batch-size", "200", "--max-train-samples", "100"), "from 1 to 100, not 200"),
+    ((*MNIST, "-l", "tests"), "is a folder"),
+    ((*MNIST, "-l", "/dev/zero"), "is a pipe or a device"),
+    ((*MNIST, "-l", "x" * 300), "cannot read"),
+    ((*MNIST, "-l", "two\nlines.h5"), "two\\nlines.h5"),
+    ((*MNIST, "-s", "--output-dir", "main.py/x"), "--output-dir"),
+    ((*MNIST, "--checkpoint-dir", "main.py"), "--checkpoint-dir"),
+    ((*MNIST, "--tensorboard", "main.py"), "--tensorboard"),
+    ((*MNIST, "--log-csv", "main.py"), "exists"),
+    ((*MNIST, "--log-csv", "main.py/log.csv"), "--log-csv"),
+    ((*MNIST, "--resume", "--checkpoint-dir", "/tmp", "--log-csv", "tests"), "is a folder"),
 ]
 
 
@@ -207,8 +252,103 @@ def test_a_killed_run_resumed_is_the_uninterrupted_one_bit_for_bit(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX permissions")
-def test_an_output_folder_that_cannot_be_written_is_told_at_once(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(cli.os, "access", lambda *_: False)  # root may write anywhere
-    monkeypatch.setattr(cli, "start_tensorflow", lambda _: pytest.fail("TensorFlow imported"))
-    assert cli.main([*MNIST, "-s", "--output-dir", str(tmp_path)]) == 2
-    assert "read-only" in capsys.readouterr().err
+def test_a_folder_or_file_without_permission_is_told_at_once(tmp_path):
+    """As another user, since root may write and read anything."""
+    tmp_path.chmod(0o755)
+    locked, secret = tmp_path / "locked", tmp_path / "secret.h5"
+    locked.mkdir(mode=0o555)
+    secret.touch(mode=0)
+    script = (
+        "import os, sys; sys.path.insert(0, os.getcwd());"
+        "from brainprop import cli; sys.argv[0] = 'main.py';"
+        "os.setgroups([]), os.setgid(65534), os.setuid(65534) if os.geteuid() == 0 else None;"
+        "sys.exit(cli.main())"
+    )
+    for arguments, hint in (
+        (("-s", "--output-dir", locked), "--output-dir"),
+        (("-s", "--output-dir", locked / "new"), "--output-dir"),
+        (("--checkpoint-dir", locked), "--checkpoint-dir"),
+        (("--log-csv", locked / "log.csv"), "--log-csv"),
+        (("-l", secret), "secret.h5"),
+    ):
+        result = subprocess.run(
+            [sys.executable, "-c", script, *MNIST, *map(str, arguments)],
+            capture_output=True, text=True, cwd=PROJECT,
+        )  # fmt: skip
+        assert result.returncode == 2 and result.stderr.count("\n") == 1, result.stderr
+        assert hint in result.stderr and "Permission denied" in result.stderr
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 30 MB, which takes one checkpoint of `dense`, of 22 MB, and no second one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=30m", "tmpfs", disk]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_ends_the_run_and_what_it_does_not_take_is_saved_elsewhere(
+    small_disk, tmp_path
+):
+    home, checkpoint_dir = tmp_path / "home", small_disk / "c"
+    home.mkdir()
+    result = command(
+        "MNIST", "dense", "BrainProp", "-s", "--output-dir", small_disk, *SHORT,
+        "--checkpoint-dir", checkpoint_dir, env={**os.environ, "HOME": str(home)},
+    )  # fmt: skip
+    assert result.returncode == 2 and result.stderr.count("\n") == 1, result.stderr
+    assert "No space left on device" in result.stderr
+    assert "checkpoint-0002.npz cannot be written" in result.stderr
+    assert str(home / "MNIST_dense_BrainProp_weights.h5") in result.stderr
+    assert "best validation accuracy" in result.stdout
+    assert [path.name for path in checkpoint_dir.iterdir()] == ["checkpoint-0001.npz"]
+    assert checkpoints.load(checkpoint_dir / "checkpoint-0001.npz").epoch == 1
+    saved = {path.name for path in small_disk.glob("MNIST*")}
+    assert saved == {f"MNIST_dense_BrainProp_{part}" for part in OTHERS}
+    assert not list(small_disk.rglob(".*"))
+
+
+def test_nobody_reading_the_output_is_no_traceback():
+    process = start(*MNIST, "--epochs", 1, *SHORT)
+    process.stdout.close()
+    assert process.wait(timeout=120) == cli.FAILURE
+    assert "Traceback" not in process.stderr.read()
+
+
+def test_evaluating_needs_no_folder_to_write_to(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "make_directory", lambda *_: pytest.fail("a folder was made"))
+    monkeypatch.setattr(cli, "_evaluate", lambda *_: 0)
+    monkeypatch.chdir(PROJECT)
+    assert cli.main([*MNIST, "-l", "main.py"]) == 0
+
+
+def test_settings_for_other_programs_do_not_matter(tmp_path):
+    """Keras's configuration, Matplotlib's backend, and a terminal that knows ASCII only."""
+    (tmp_path / "keras.json").write_text('{"image_data_format": "channels_first"}')
+    environment = {
+        "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "torch", "MPLBACKEND": "none",
+        "PYTHONIOENCODING": "ascii",
+    }  # fmt: skip
+    result = command(
+        *MNIST, "-s", "--epochs", 1, *SHORT, "--output-dir", tmp_path / "Bär",
+        env=os.environ | environment,
+    )  # fmt: skip
+    assert result.returncode == 0 and result.stderr == "", result.stderr
+    assert len(list((tmp_path / "Bär").iterdir())) == 4
+
+
+def test_debug_shows_the_traceback():
+    result = command(*MNIST, "--epochs", "0", "--debug")
+    assert result.returncode != 0 and "Traceback" in result.stderr
+
+
+def test_tensorflow_that_cannot_be_imported_is_told(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    monkeypatch.chdir(PROJECT)
+    assert cli.main([*MNIST, "--max-train-samples", "100"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "pip install -r requirements.txt" in error

@@ -297,6 +297,19 @@ def test_a_run_that_fails_is_told_and_the_rest_go_on(tmp_path, capsys):
     assert captured.out.splitlines()[-1] == "2 runs: 1 finished, 1 failed"
 
 
+@pytest.mark.parametrize("writer", ["checkpoints.np.savez", "weights.serialized"])
+def test_a_full_disk_fails_the_run_which_can_go_on_later(tmp_path, monkeypatch, writer):
+    def fill(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"brainprop.{writer}", fill)
+        attempt = complete(dense(epochs=1), tmp_path, PROJECT)
+    assert attempt.status is Status.FAILED and "No space left on device" in attempt.message
+    assert not RunFiles(tmp_path, dense(epochs=1)).is_finished
+    assert complete(dense(epochs=1), tmp_path, PROJECT).status is Status.FINISHED
+
+
 def test_a_file_system_that_cannot_lock_is_told(tmp_path, monkeypatch):
     def flock(*_):
         raise OSError(37, "No locks available")

@@ -1,17 +1,25 @@
 """The files that `-s` leaves."""
 
+import errno
 import json
+import os
 import pickle
+import subprocess
+import sys
 import threading
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from brainprop import build_model, load_weights, results
+from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment
 from brainprop.plots import accuracy_figure
 from brainprop.training import Outcome, Run
 
+PROJECT = Path(__file__).parents[1]
 PARTS = ("accuracy.pdf", "history.json", "history.pkl", "weights.h5")
 
 
@@ -108,11 +116,86 @@ def test_the_plot_shows_both_accuracies_and_the_best_epoch(run):
     assert labels == ["training", "validation", "best: 80.00 % (epoch 2)"]
 
 
-def test_a_disk_that_fills_up_leaves_no_half_written_file(run, model, tmp_path, monkeypatch):
-    def full(*args):
-        raise OSError(28, "No space left on device")
+@pytest.fixture
+def refuge(tmp_path, monkeypatch):
+    """The home folder, and the folder for temporary files, in a folder of their own."""
+    for name in ("home", "temporary", "out"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(results.tempfile, "gettempdir", lambda: str(tmp_path / "temporary"))
+    return tmp_path
 
-    monkeypatch.setattr(results.plots, "save_accuracy_figure", full)
-    with pytest.raises(OSError, match="No space"):
-        results.save_run(run, model, tmp_path)
-    assert files(tmp_path) == {"MNIST_conv_BrainProp_weights.h5"}
+
+def full(monkeypatch, *folders, parts=PARTS):
+    """Lets files with certain names not be written into folders."""
+    written_whole = results.written_whole
+
+    @contextmanager
+    def fill(path, overwrite=True):
+        with written_whole(path, overwrite) as partial:
+            yield partial
+            if path.parent.name in folders and path.name.endswith(parts):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(results, "written_whole", fill)
+
+
+def test_what_a_full_disk_does_not_take_is_saved_elsewhere(run, model, refuge, monkeypatch):
+    full(monkeypatch, "out", parts=("weights.h5", "accuracy.pdf"))
+    with pytest.raises(BrainPropError, match="No space left on device") as caught:
+        results.save_run(run, model, refuge / "out")
+    rescued = {f"MNIST_conv_BrainProp_{part}" for part in ("weights.h5", "accuracy.pdf")}
+    assert files(refuge / "home") == rescued
+    assert files(refuge / "out") == names() - rescued
+    assert files(refuge / "temporary") == set()
+    for folder in ("home", "out"):
+        for path in (refuge / folder).iterdir():
+            assert str(path) in str(caught.value)
+    load_weights(model, refuge / "home" / "MNIST_conv_BrainProp_weights.h5")
+
+
+def test_where_the_home_folder_is_full_too_the_temporary_one_is_taken(
+    run, model, refuge, monkeypatch
+):
+    full(monkeypatch, "out", "home")
+    with pytest.raises(BrainPropError, match="temporary"):
+        results.save_run(run, model, refuge / "out")
+    assert files(refuge / "temporary") == names()
+    assert files(refuge / "out") == files(refuge / "home") == set()
+
+
+def test_what_cannot_be_saved_anywhere_is_told(run, model, refuge, monkeypatch):
+    full(monkeypatch, "out", "home", "temporary", parts=("history.json",))
+    with pytest.raises(BrainPropError, match="history.json could not be saved anywhere"):
+        results.save_run(run, model, refuge / "out")
+    assert len(files(refuge / "out")) == 3
+
+
+def test_a_plot_that_fails_does_not_cost_the_weights(run, model, refuge, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("Failed to process string with tex\nbecause latex could not be found")
+
+    monkeypatch.setattr(results.plots, "save_accuracy_figure", fail)
+    with pytest.raises(BrainPropError, match="accuracy.pdf could not be saved anywhere"):
+        results.save_run(run, model, refuge / "out")
+    assert files(refuge / "out") == names() - {"MNIST_conv_BrainProp_accuracy.pdf"}
+
+
+def test_a_folder_that_has_vanished(run, model, refuge):
+    with pytest.raises(BrainPropError, match="No such file or directory"):
+        results.save_run(run, model, refuge / "gone")
+    assert files(refuge / "home") == names()
+
+
+def test_the_plot_needs_no_display(run, tmp_path):
+    """In a process of its own, since the tests may have chosen a backend."""
+    script = (
+        "import pickle, sys; from brainprop.plots import save_accuracy_figure;"
+        "save_accuracy_figure(pickle.load(sys.stdin.buffer), sys.argv[1])"
+    )
+    environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "MPLBACKEND")}
+    subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "plot.pdf")],
+        input=pickle.dumps(run), env=environment, cwd=PROJECT, check=True,
+    )  # fmt: skip
+    assert (tmp_path / "plot.pdf").read_bytes().startswith(b"%PDF")

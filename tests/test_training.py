@@ -9,9 +9,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from brainprop import checkpoints
-from brainprop.callbacks import TrialStatistics
+from brainprop.callbacks import Interruption, TrialStatistics
 from brainprop.datasets import hold_out, pipeline
 from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment
@@ -131,6 +132,89 @@ def test_divergence_ends_the_run_and_keeps_the_best(data):
     assert done.outcome is Outcome.DIVERGED
     assert not np.isfinite(done.history["loss"][-1])
     assert done.best_epoch < done.epochs <= 20
+
+
+class InSecondEpoch(keras.callbacks.Callback):
+    """Calls a function at the end of the second epoch's first batch."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function, self.epoch = function, None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == (1, 0):
+            self.function()
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (tf.errors.ResourceExhaustedError(None, None, "OOM"), "OOM"),
+        (OSError(28, "No space left on device"), "No space left"),
+    ],
+)
+def test_a_failure_ends_the_run_and_keeps_the_best(data, error, hint):
+    def fail():
+        raise error
+
+    model, done = run(experiment("dense"), data, callbacks=[InSecondEpoch(fail)])
+    assert done.outcome is Outcome.FAILED and done.epochs == done.best_epoch == 1
+    assert hint in str(done.failure)
+    assert evaluate(model, *data[1])["accuracy"] == pytest.approx(done.best_accuracy)
+
+
+def test_a_failure_before_there_is_anything_to_keep_is_raised(data, tmp_path, monkeypatch):
+    def fill(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", fill)
+    _, done = run(experiment("dense"), data, tmp_path)
+    assert done.outcome is Outcome.FAILED and "--resume" in str(done.failure)
+
+    class Fail(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            fill()
+
+    with pytest.raises(BrainPropError, match="No space left"):
+        run(experiment("dense"), data, callbacks=[Fail()])
+
+
+def test_weights_that_diverge_in_an_epochs_last_step_are_not_the_best(data):
+    """The training loss, of before the step, is still finite then."""
+
+    class Diverge(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 4:
+                weights = self.model.get_weights()
+                self.model.set_weights([np.full_like(weight, np.nan) for weight in weights])
+
+    model, done = run(experiment("dense", epochs=1), data, callbacks=[Diverge()])
+    assert np.isfinite(done.history["loss"][0])
+    assert done.outcome is Outcome.DIVERGED and done.best_epoch == 0
+
+
+def test_a_checkpoint_of_another_network_is_refused(data, tmp_path):
+    run(experiment("dense", epochs=1), data, tmp_path)
+    (path,) = checkpoints.paths(tmp_path)
+    checkpoint = checkpoints.load(path)
+    checkpoint.variables[0] = checkpoint.variables[0][:-1]
+    checkpoints.save(checkpoint, tmp_path)
+    with pytest.raises(BrainPropError, match="of another network"):
+        run(experiment("dense"), data, tmp_path, resume=True)
+
+
+def test_signals_wait_until_the_caller_is_done(data):
+    settings = experiment("dense")
+    kill = InSecondEpoch(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with Interruption() as interruption:
+        done = train(model_for(settings), settings, data, None, False, [kill], interruption)
+        assert done.interrupted_by is interruption.received is signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):  # a second one ends it at once
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_the_same_seed_gives_the_same_run(data):
