@@ -205,7 +205,7 @@ def _check_paths(arguments: argparse.Namespace) -> None:
 
 def _resume_command() -> str:
     """The command line that goes on where this one was interrupted."""
-    words = ["python", *sys.argv]
+    words = sys.orig_argv
     return shlex.join(words if "--resume" in words else [*words, "--resume"])
 
 

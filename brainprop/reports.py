@@ -35,6 +35,7 @@ class Result:
         best_epoch: That epoch, counted from 1.
         val_accuracy: In percent, after each epoch.
         seconds: The median time of an epoch.
+        training_images: How many there were.
         device: What it ran on.
     """
 
@@ -44,6 +45,7 @@ class Result:
     best_epoch: int
     val_accuracy: tuple[float, ...]
     seconds: float
+    training_images: int
     device: str
 
     @property
@@ -81,9 +83,16 @@ def _read(path: Path) -> Result:
         raise ValueError
     if told["test_accuracy"] is not None:
         accuracy = told["test_accuracy"]
-    seconds = median(history["seconds"])
-    device = str(told["device"])
-    return Result(experiment, diverged, 100 * accuracy, best_epoch, val_accuracy, seconds, device)
+    return Result(
+        experiment,
+        diverged,
+        100 * accuracy,
+        best_epoch,
+        val_accuracy,
+        median(history["seconds"]),
+        int(told["images"]["training"]),
+        str(told["device"]),
+    )
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,7 @@ class Row:
 
     Attributes:
         dataset, architecture, algorithm: As in `Experiment`.
+        training_images: How many there were: a folder may hold a part of a data set only.
         departures: The settings that are not the paper's, by name.
         results: Those that did not diverge, by seed.
         diverged: How many diverged.
@@ -100,6 +110,7 @@ class Row:
     dataset: str
     architecture: str
     algorithm: str
+    training_images: int
     departures: dict
     results: tuple[Result, ...]
     diverged: int
@@ -109,6 +120,11 @@ class Row:
         """The settings that are not the paper's: "epochs 2, patience 1"; empty if all are."""
         return ", ".join(f"{name} {value}" for name, value in self.departures.items())
 
+    @property
+    def comparison(self) -> tuple:
+        """What the algorithms must share to be compared."""
+        return self.dataset, self.architecture, self.training_images, self.settings
+
     def values(self, attribute: str) -> list[float]:
         """An attribute of each result."""
         return [getattr(result, attribute) for result in self.results]
@@ -116,18 +132,18 @@ class Row:
 
 def table_rows(results: Iterable[Result]) -> list[Row]:
     """Groups results into rows: the paper's settings first, data sets and so on in its order."""
-    groups: dict[tuple[str, str, str, str], list[Result]] = {}
+    groups: dict[tuple[str, str, str, int, str], list[Result]] = {}
     for result in results:
         e = result.experiment
-        key = (e.dataset, e.architecture, e.algorithm, str(e.departures()))
-        groups.setdefault(key, []).append(result)
+        row = (e.dataset, e.architecture, e.algorithm, result.training_images)
+        groups.setdefault((*row, str(e.departures())), []).append(result)
     rows = []
-    for (dataset, architecture, algorithm, _), group in groups.items():
+    for (dataset, architecture, algorithm, images, _), group in groups.items():
         group.sort(key=lambda result: result.experiment.seed)
         sound = tuple(result for result in group if not result.diverged)
         departures = group[0].experiment.departures()
         diverged = len(group) - len(sound)
-        rows.append(Row(dataset, architecture, algorithm, departures, sound, diverged))
+        rows.append(Row(dataset, architecture, algorithm, images, departures, sound, diverged))
     order = {name: i for i, name in enumerate([*DATASETS, *ARCHITECTURES, *ALGORITHMS])}
     return sorted(
         rows,
@@ -143,11 +159,8 @@ def table(rows: Sequence[Row]) -> list[dict]:
     A mean and its standard deviation (of a sample, so it takes two seeds) are a pair of keys
     `..._mean` and `..._sd`. The ratios, in BrainProp's rows, are of the means of BrainProp and EBP.
     """
-    by_key = {(row.dataset, row.architecture, row.settings, row.algorithm): row for row in rows}
-    return [
-        _numbers(row, by_key.get((row.dataset, row.architecture, row.settings, "EBP")))
-        for row in rows
-    ]
+    ebp = {row.comparison: row for row in rows if row.algorithm == "EBP"}
+    return [_numbers(row, ebp.get(row.comparison)) for row in rows]
 
 
 def _numbers(row: Row, ebp: Row | None) -> dict:
@@ -155,6 +168,7 @@ def _numbers(row: Row, ebp: Row | None) -> dict:
         "dataset": row.dataset,
         "architecture": row.architecture,
         "algorithm": row.algorithm,
+        "training_images": row.training_images,
         "settings": row.settings,
         "seeds": len(row.results),
         "diverged": row.diverged,
@@ -269,6 +283,7 @@ _NAMES = {
 }
 _COLUMNS = _NAMES | {
     "algorithm": lambda line: line["algorithm"],
+    "training images": lambda line: f"{line['training_images']:,}",
     "seeds": _seeds,
     "accuracy [%]": _figure("accuracy", 2),
     "paper's": _figure("paper_accuracy", 2),
@@ -306,7 +321,7 @@ def _panels(rows: Sequence[Row]) -> dict[str, dict[str, list]]:
     """The curves of the figure: a panel for the algorithms that share all settings."""
     panels: dict[str, dict[str, list]] = {}
     for row in (row for row in rows if row.results):
-        title = f"{row.dataset}, {row.architecture}"
+        title = f"{row.dataset}, {row.architecture}, {row.training_images:,} images"
         if row.settings:
             title += f"\n{row.settings}"
         panels.setdefault(title, {})[row.algorithm] = row.values("val_accuracy")

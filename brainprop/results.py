@@ -63,11 +63,14 @@ def _save(name: str, writers: Writers, directory: Path) -> tuple[list[Path], dic
 
     The first file takes the number: of two runs that end at once only one can have its name.
     """
-    for number in itertools.chain([""], (f"_{count}" for count in itertools.count())):
-        targets = {part: directory / f"{name}{number}_{part}" for part in writers}
+    numbers = itertools.chain([""], (f"_{count}" for count in itertools.count()))
+    while True:
+        stem = f"{name}{next(numbers)}"
+        targets = {part: directory / f"{stem}_{part}" for part in writers}
         if any(map(os.path.exists, targets.values())):
             continue
-        saved, problems = [], {}
+        saved: list[Path] = []
+        problems: dict[str, Exception] = {}
         for part, write in writers.items():
             try:
                 with written_whole(targets[part], overwrite=False) as partial:
@@ -87,9 +90,9 @@ def _save(name: str, writers: Writers, directory: Path) -> tuple[list[Path], dic
 def summary(run: Run) -> dict:
     """What a run was and what came of it, as JSON knows it; numbers that are not finite are null.
 
-    The keys are settings, versions, device, outcome, epochs, best_epoch, best_val_accuracy,
-    test_accuracy (null where the validation set is the test set) and history, in which `seconds`
-    are those of each epoch.
+    The keys are settings, images (how many), versions, device, outcome, epochs, best_epoch,
+    best_val_accuracy, test_accuracy (null where the validation set is the test set) and history, in
+    which `seconds` are those of each epoch.
     """
     history = {
         name: [value if math.isfinite(value) else None for value in values]
@@ -97,6 +100,7 @@ def summary(run: Run) -> dict:
     }
     return {
         "settings": run.experiment.settings(),
+        "images": {"training": run.training_images, "validation": run.validation_images},
         "versions": {
             "brainprop": __version__,
             "python": platform.python_version(),

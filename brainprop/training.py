@@ -44,6 +44,7 @@ class Run:
         best_epoch: The epoch of the best validation accuracy, counted from 1; 0 before the first.
         best_accuracy: That validation accuracy, in [0, 1].
         outcome: Why training ended.
+        training_images, validation_images: How many there were.
         test_accuracy: The best weights' accuracy on the test set, in [0, 1], where the validation
             set was another one and the run was neither interrupted nor failed.
         interrupted_by: The signal that interrupted it, if one did.
@@ -55,6 +56,8 @@ class Run:
     best_epoch: int
     best_accuracy: float
     outcome: Outcome
+    training_images: int
+    validation_images: int
     test_accuracy: float | None = None
     interrupted_by: signal.Signals | None = None
     failure: BrainPropError | None = None
@@ -156,6 +159,8 @@ def train(
         best.epoch,
         best.accuracy,
         outcome,
+        len(train_set[0]),
+        len(validation_set[0]),
         test_accuracy,
         interruption.received,
         failure,

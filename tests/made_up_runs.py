@@ -32,6 +32,7 @@ def write_run(folder, experiment, val_accuracy, diverged=False, **changes):
         loss[-1] = None
     told = {
         "settings": experiment.settings(),
+        "images": {"training": 60_000, "validation": 10_000},
         "device": "a GPU",
         "outcome": "made up",
         "epochs": len(val_accuracy),

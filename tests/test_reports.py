@@ -74,6 +74,21 @@ def test_other_settings_are_kept_apart_and_named(tmp_path):
     ]
 
 
+def test_runs_on_a_part_of_the_data_are_a_row_and_a_panel_of_their_own(tmp_path):
+    half = {"images": {"training": 30_000, "validation": 10_000}}
+    write_run(tmp_path, Experiment(*MNIST), [0.5, 0.99])
+    write_run(tmp_path, Experiment(*MNIST, seed=2), [0.5, 0.97], **half)
+    rows = table_rows(read_results(tmp_path))
+    assert [(row.training_images, row.values("accuracy")) for row in rows] == [
+        (60_000, [pytest.approx(99)]),
+        (30_000, [pytest.approx(97)]),
+    ]
+    assert list(reports._panels(rows)) == [
+        "MNIST, conv, 60,000 images",
+        "MNIST, conv, 30,000 images",
+    ]
+
+
 def test_a_diverged_run_is_counted_but_has_no_part_in_the_mean(tmp_path):
     write_run(tmp_path, Experiment(*MNIST), [0.5, 0.99])
     write_run(tmp_path, Experiment(*MNIST, seed=2), [0.5, 0.1], diverged=True)
@@ -138,7 +153,7 @@ def test_the_report_is_the_same_whenever_it_is_made(tmp_path, capsys):
     assert set(contents[0]) == {"report.md", "report.csv", "report.pdf", "report.png"}
     markdown, lines = contents[0]["report.md"].decode(), contents[0]["report.csv"].decode()
     assert capsys.readouterr().out == 2 * markdown
-    assert "| CIFAR10 | deep | BrainProp | 3 | 89." in markdown
+    assert "| CIFAR10 | deep | BrainProp | 60,000 | 3 | 89." in markdown
     assert len(list(csv.DictReader(io.StringIO(lines)))) == 9
     assert contents[0]["report.pdf"].startswith(b"%PDF")
     assert contents[0]["report.png"].startswith(b"\x89PNG")
@@ -149,7 +164,7 @@ def test_the_report_covers_what_is_asked_for(tmp_path, capsys):
     chosen = ["--datasets", "MNIST", "--algorithms", "EBP", "--seeds", "2"]
     assert reproduce.main(["--results", str(tmp_path), "--report", *chosen]) == 0
     out = capsys.readouterr().out
-    assert "| MNIST | conv | EBP | 1 |" in out
+    assert "| MNIST | conv | EBP | 60,000 | 1 |" in out
     assert "BrainProp |" not in out and "CIFAR" not in out
 
 
@@ -185,7 +200,7 @@ def test_the_summary_of_a_run_is_what_the_report_reads(tmp_path):
     from brainprop.training import Outcome, Run
 
     history = {"loss": [0.5, 0.2], "val_accuracy": [0.5, 0.9], "seconds": [2.0, 1.0]}
-    run = Run(Experiment(*MNIST), history, 2, 0.9, Outcome.COMPLETED)
+    run = Run(Experiment(*MNIST), history, 2, 0.9, Outcome.COMPLETED, 60_000, 10_000)
     write_summary(run, tmp_path / "MNIST_conv_BrainProp_seed1.json")
     assert json.loads((tmp_path / "MNIST_conv_BrainProp_seed1.json").read_text())["epochs"] == 2
     (result,) = read_results(tmp_path)

@@ -38,7 +38,8 @@ def run():
         "learning_rate": [0.1, 0.1, 0.1],
         "seconds": [3.0, 2.0, 2.5],
     }
-    return Run(Experiment("MNIST", "conv", "BrainProp"), history, 2, 0.8, Outcome.DIVERGED)
+    experiment = Experiment("MNIST", "conv", "BrainProp")
+    return Run(experiment, history, 2, 0.8, Outcome.DIVERGED, 60_000, 10_000)
 
 
 def names(number=""):
@@ -90,6 +91,7 @@ def test_the_json_history_tells_the_whole_run(run, model, tmp_path):
     told = json.loads(text, parse_constant=pytest.fail)  # NaN is not JSON
     assert told["settings"] == run.experiment.settings()
     assert told["settings"]["seed"] == 1
+    assert told["images"] == {"training": 60_000, "validation": 10_000}
     assert set(told["versions"]) == {"brainprop", "python", "tensorflow", "keras", "numpy"}
     assert (told["best_epoch"], told["best_val_accuracy"], told["epochs"]) == (2, 0.8, 3)
     assert told["history"]["seconds"] == [3.0, 2.0, 2.5]
