@@ -13,6 +13,7 @@ _HOMES = {
     "BrainProp": "learning_rules",
     "BrainPropError": "errors",
     "EBP": "learning_rules",
+    "LocalNetwork": "local_rule",
     "build_model": "models",
     "load_data": "datasets",
     "load_weights": "weights",
