@@ -1,0 +1,77 @@
+"""The examples run, on few samples."""
+
+import re
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import brainprop
+from examples import local_rule_mnist, own_network
+
+EXAMPLES = Path(own_network.__file__).parent
+
+
+@pytest.fixture
+def bright_images(monkeypatch):
+    """CIFAR-10 is replaced by images whose class is their brightness."""
+
+    def load_data(dataset, max_train_samples, max_eval_samples):
+        rng = np.random.default_rng(0)
+        for samples in (max_train_samples, max_eval_samples):
+            labels = rng.integers(10, size=samples)
+            noise = rng.integers(20, size=(samples, 32, 32, 3))
+            yield (20 * labels[:, None, None, None] + noise).astype("uint8"), labels
+
+    monkeypatch.setattr(brainprop, "load_data", load_data, raising=False)
+
+
+@pytest.mark.parametrize("algorithm", ["BrainProp", "EBP"])
+def test_own_network_trains_by_the_algorithm_named(algorithm, bright_images, capsys, monkeypatch):
+    monkeypatch.setattr(own_network, "EPOCHS", 2)
+    own_network.main([algorithm, "--max-train-samples", "64", "--max-eval-samples", "32"])
+    losses = [float(loss) for loss in re.findall(r" loss: (\S+)", capsys.readouterr().out)]
+    assert len(losses) == 2 and np.all(np.isfinite(losses))
+    # From Q-values of 0, half a squared error is 1/2 at most; cross-entropy starts at log(10).
+    assert losses[0] < 1 if algorithm == "BrainProp" else losses[0] > 1
+
+
+def test_own_network_tells_bad_input_in_one_line(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        own_network.main(["EBP", "--max-train-samples", "0"])
+    assert re.fullmatch("own_network: error: max_train_samples .*\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("example", ["own_network", "digits"])
+def test_an_example_of_use_needs_the_public_names_alone(example):
+    code = (EXAMPLES / f"{example}.py").read_text()
+    assert not re.search(r"(from|import) brainprop\.", code)
+    used = re.findall(r"from brainprop import (\w+)|\bbrainprop\.(\w+)", code)
+    assert used
+    assert {name for pair in used for name in pair if name} <= set(brainprop.__all__)
+
+
+def test_digits_are_learned():
+    pytest.importorskip("sklearn")
+    assert runpy.run_path(str(EXAMPLES / "digits.py"))["accuracy"] > 0.95
+
+
+def test_local_rule_mnist_draws_what_it_prints(tmp_path, capsys):
+    output = tmp_path / "figure.png"
+    assert local_rule_mnist.main(["--max-train-samples", "200", "--output", str(output)]) == 0
+    assert output.read_bytes().startswith(b"\x89PNG")
+    *conditions, saved = capsys.readouterr().out.splitlines()
+    found = [
+        re.findall(r"accuracy (\S+) %, angles (\d+) and (\d+)", line)[0] for line in conditions
+    ]
+    assert all(0 <= float(accuracy) <= 100 for accuracy, _, _ in found)
+    transposes, decaying, _ = (np.array(angles, int) for _, *angles in found)
+    assert np.all(transposes == 0) and np.all(decaying > 60)
+    assert saved == f"saved {output}"
+
+
+@pytest.mark.parametrize("output", ["figure.jpg", "no_such_folder/figure.png"])
+def test_local_rule_mnist_refuses_a_figure_that_it_could_not_save(output, capsys):
+    assert local_rule_mnist.main(["--output", output]) == 2
+    assert capsys.readouterr().err.startswith(f"local_rule_mnist: error: --output {output}")
