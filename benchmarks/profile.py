@@ -6,6 +6,7 @@ The limit is the machine's rate of matrix products, measured in the same run, in
 step: 2,048 x 2,048 numbers in float32, as TensorFlow multiplies them.
 """
 
+import argparse
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -66,6 +67,7 @@ def floating_point_operations(model: keras.Model, batch: int) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser("python -m benchmarks.profile", description=__doc__).parse_args()
     experiment = Experiment("CIFAR10", "deep", "BrainProp")
     model = model_for(experiment)
     step = step_of(model, random_batch(experiment))
