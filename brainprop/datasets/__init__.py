@@ -28,24 +28,45 @@ class Dataset:
         classes: The number of classes.
         architectures: The architectures that the paper trains on it.
         load: Loads it from a directory (see `load_data`'s `data_dir`).
+        class_names: What the labels 0, 1, ... mean, from the same directory where it takes the
+            data set to know them.
     """
 
     image_shape: tuple[int, int, int]
     classes: int
     architectures: tuple[str, ...]
     load: Callable[[Path | None], Data]
+    class_names: Callable[[Path | None], tuple[str, ...]]
 
 
 DATASETS = {
-    "MNIST": Dataset(mnist.IMAGE_SHAPE, mnist.CLASSES, ("dense", "loccon", "conv"), mnist.load),
+    "MNIST": Dataset(
+        mnist.IMAGE_SHAPE,
+        mnist.CLASSES,
+        ("dense", "loccon", "conv"),
+        mnist.load,
+        lambda data_dir: mnist.CLASS_NAMES,
+    ),
     "CIFAR10": Dataset(
-        cifar.IMAGE_SHAPE, cifar.CIFAR10.classes, ("loccon", "conv", "deep"), cifar.load_cifar10
+        cifar.IMAGE_SHAPE,
+        cifar.CIFAR10.classes,
+        ("loccon", "conv", "deep"),
+        cifar.load_cifar10,
+        lambda data_dir: cifar.CIFAR10.class_names,
     ),
     "CIFAR100": Dataset(
-        cifar.IMAGE_SHAPE, cifar.CIFAR100.classes, ("loccon", "conv", "deep"), cifar.load_cifar100
+        cifar.IMAGE_SHAPE,
+        cifar.CIFAR100.classes,
+        ("loccon", "conv", "deep"),
+        cifar.load_cifar100,
+        lambda data_dir: cifar.CIFAR100.class_names,
     ),
     "TinyImageNet": Dataset(
-        tiny_imagenet.IMAGE_SHAPE, tiny_imagenet.CLASSES, ("deep",), tiny_imagenet.load
+        tiny_imagenet.IMAGE_SHAPE,
+        tiny_imagenet.CLASSES,
+        ("deep",),
+        tiny_imagenet.load,
+        tiny_imagenet.class_names,
     ),
 }
 

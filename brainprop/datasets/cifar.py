@@ -32,7 +32,7 @@ class Layout:
         train: The files of the training set.
         test: The file of the test set.
         label_key: The dictionary key of the labels.
-        classes: The number of classes.
+        class_names: What the labels 0, 1, ... mean, as the data set's own `meta` file tells.
     """
 
     source: Source
@@ -40,7 +40,12 @@ class Layout:
     train: tuple[str, ...]
     test: str
     label_key: bytes
-    classes: int
+    class_names: tuple[str, ...]
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
 
 
 CIFAR10 = Layout(
@@ -57,8 +62,11 @@ CIFAR10 = Layout(
     train=tuple(f"data_batch_{number}" for number in range(1, 6)),
     test="test_batch",
     label_key=b"labels",
-    classes=10,
-)
+    class_names=(
+        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship",
+        "truck",
+    ),
+)  # fmt: skip
 CIFAR100 = Layout(
     source=Source(
         url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
@@ -73,8 +81,21 @@ CIFAR100 = Layout(
     train=("train",),
     test="test",
     label_key=b"fine_labels",
-    classes=100,
-)
+    class_names=(
+        "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle",
+        "bottle", "bowl", "boy", "bridge", "bus", "butterfly", "camel", "can", "castle",
+        "caterpillar", "cattle", "chair", "chimpanzee", "clock", "cloud", "cockroach", "couch",
+        "crab", "crocodile", "cup", "dinosaur", "dolphin", "elephant", "flatfish", "forest",
+        "fox", "girl", "hamster", "house", "kangaroo", "keyboard", "lamp", "lawn_mower",
+        "leopard", "lion", "lizard", "lobster", "man", "maple_tree", "motorcycle", "mountain",
+        "mouse", "mushroom", "oak_tree", "orange", "orchid", "otter", "palm_tree", "pear",
+        "pickup_truck", "pine_tree", "plain", "plate", "poppy", "porcupine", "possum", "rabbit",
+        "raccoon", "ray", "road", "rocket", "rose", "sea", "seal", "shark", "shrew", "skunk",
+        "skyscraper", "snail", "snake", "spider", "squirrel", "streetcar", "sunflower",
+        "sweet_pepper", "table", "tank", "telephone", "television", "tiger", "tractor", "train",
+        "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf", "woman", "worm",
+    ),
+)  # fmt: skip
 
 
 def load_cifar10(data_dir: Path | None = None) -> Data:

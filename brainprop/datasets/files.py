@@ -62,12 +62,16 @@ def find(source: Source, data_dir: str | Path | None = None) -> Path:
         BrainPropError: If `data_dir` is no directory, or if the file is missing and cannot be
             downloaded.
     """
-    places = _places(data_dir)
-    for place in places:
+    return find_here(source, data_dir) or _download(source, _places(data_dir))
+
+
+def find_here(source: Source, data_dir: str | Path | None = None) -> Path | None:
+    """Finds a data set's file or folder as `find` does, but returns `None` if it is nowhere."""
+    for place in _places(data_dir):
         for name in source.names:
             if os.path.exists(place / name):
                 return place / name
-    return _download(source, places)
+    return None
 
 
 def _places(data_dir: str | Path | None) -> list[Path]:

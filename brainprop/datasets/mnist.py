@@ -16,7 +16,8 @@ SOURCE = Source(
     sha256="731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
 )
 IMAGE_SHAPE = (28, 28, 1)
-CLASSES = 10
+CLASS_NAMES = tuple("0123456789")
+CLASSES = len(CLASS_NAMES)
 MAX_BYTES = 2**26  # the real one unpacks to 55 million
 
 

@@ -3,6 +3,7 @@
 Official layout, as a folder or inside the zip, see SOURCE:
 
     tiny-imagenet-200/wnids.txt                     the WordNet ids of the classes
+    tiny-imagenet-200/words.txt                     WordNet ids and their words, tab-separated
     tiny-imagenet-200/train/<wnid>/images/*.JPEG
     tiny-imagenet-200/val/images/*.JPEG             the test set here, as in the paper
     tiny-imagenet-200/val/val_annotations.txt       image, wnid and bounding box, tab-separated
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainprop.datasets.files import Source, find
+from brainprop.datasets.files import Source, find, find_here
 from brainprop.datasets.jpegs import decode
 from brainprop.datasets.untrusted import (
     Data,
@@ -50,9 +51,11 @@ MAX_IMAGE_BYTES = 2**20
 MAX_CACHE_BYTES = 2**31
 
 _WNIDS = "wnids.txt"
+_WORDS = "words.txt"
 _ANNOTATIONS = "val/val_annotations.txt"
 _PATTERNS = (
     _WNIDS,
+    _WORDS,
     _ANNOTATIONS,
     "train/*/",
     "train/*/images/*.JPEG",
@@ -90,6 +93,33 @@ def load(data_dir: Path | None = None, classes: int = CLASSES) -> Data:
             data = _decoded(source, classes)
             _write_cache(cache, fingerprint, data)
         return data
+
+
+def class_names(data_dir: Path | None = None, classes: int = CLASSES) -> tuple[str, ...]:
+    """What the labels mean: the first word of each class in words.txt, else its WordNet id.
+
+    Where the data set is not at hand, the labels' numbers have to do, which a warning tells.
+
+    Args:
+        data_dir: Where to look for the data set, as of `load`; nothing is downloaded.
+        classes: How many there must be.
+
+    Raises:
+        BrainPropError: If the data set's files are damaged.
+    """
+    path = find_here(SOURCE, data_dir)
+    if path is None:
+        print(
+            f"warning: {FOLDER} is not here, so its classes have no names but their numbers in the "
+            "order of the sorted WordNet ids: give the folder that holds it as --data-dir",
+            file=sys.stderr,
+        )
+        return tuple(f"class {label}" for label in range(classes))
+    with _open(path) as source:
+        lines = _lines(source, _WORDS) if _WORDS in source.entries else []
+        rows = (line.partition("\t") for line in lines)
+        words = {wnid: synonyms.split(",")[0] for wnid, _, synonyms in rows}
+        return tuple(words.get(wnid) or wnid for wnid in _class_labels(source, classes))
 
 
 class _Folder:
@@ -232,7 +262,7 @@ def _lines(source: _Folder | _Zip, name: str) -> list[str]:
     with reading(f"{source.path}/{name}", source.remedy):
         if name not in source.entries:
             raise FileNotFoundError
-        text = source.content(name, MAX_TEXT_BYTES).decode("ascii")
+        text = source.content(name, MAX_TEXT_BYTES).decode()
         return [line.strip() for line in text.splitlines() if line.strip()]
 
 

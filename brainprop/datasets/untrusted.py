@@ -19,9 +19,9 @@ _HEADER_READERS = {
 }
 
 
-def one_line(error: BaseException) -> str:
-    """Tells an exception in one short, printable line."""
-    text = " ".join(str(error).split()) or type(error).__name__
+def one_line(thing: object) -> str:
+    """Tells an exception, or whatever else a user gave, in one short, printable line."""
+    text = " ".join(str(thing).split()) or type(thing).__name__
     return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]
 
 
