@@ -15,14 +15,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from brainprop.arguments import ArgumentParser, check_number
 from brainprop.datasets import DATASETS, Data
+from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, algorithm_of, data_for
 from brainprop.files import check_readable, make_directory
+from brainprop.pictures import read_pictures
 from brainprop.startup import start_tensorflow
 
 SUCCESS, FAILURE, SIGNAL_BASE = 0, 1, 128
+TOP_K, MIN_CLASSES_FOR_TOP_K = 5, 100
+FIGURE_SUFFIXES = (".png", ".pdf")
+MAX_PICTURES_IN_FIGURE = 60
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -53,14 +60,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Checks the arguments, loads the data, and trains or evaluates."""
+    """Checks the arguments, and trains, evaluates or classifies pictures."""
     experiment = Experiment(**settings_given(arguments))
     _check_paths(arguments)
+    if arguments.predict:
+        return _predict(experiment, arguments)
     data = data_for(experiment, arguments.data_dir)
     if arguments.batch_size is not None:
         check_number("--batch-size", arguments.batch_size, int, 1, len(data[0][0]))
     if arguments.load:
-        return _evaluate(experiment, data, arguments.load)
+        return _evaluate(experiment, data, arguments)
     return _train(experiment, data, arguments)
 
 
@@ -147,25 +156,77 @@ def _watchers(arguments: argparse.Namespace, experiment: Experiment) -> list:
     return watchers
 
 
-def _evaluate(experiment: Experiment, data: Data, weights_file: Path) -> int:
+def _evaluate(experiment: Experiment, data: Data, arguments: argparse.Namespace) -> int:
     """Loads weights and reports how the network does on the test set."""
+    dataset = DATASETS[experiment.dataset]
+    class_names = dataset.class_names(arguments.data_dir) if arguments.confusion_matrix else ()
+    model = _loaded_model(experiment, arguments.load)
+    from brainprop import plots
+    from brainprop.evaluation import evaluate
+
+    _, (images, labels) = data
+    evaluation = evaluate(model, images, labels)
+    if arguments.confusion_matrix:
+        counts = evaluation.confusion_matrix()
+        figure = plots.confusion_figure(counts, class_names, experiment.title)
+        plots.save_figure(figure, arguments.confusion_matrix)
+        print(f"saved {arguments.confusion_matrix}")
+    print(f"loss {evaluation.loss:.4f}")
+    if dataset.classes >= MIN_CLASSES_FOR_TOP_K:
+        print(f"top-{TOP_K} accuracy {_share(evaluation.correct(TOP_K), len(labels))}")
+    print(f"accuracy {_share(evaluation.correct(), len(labels))}")
+    return SUCCESS
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.4f} ({part}/{whole})"
+
+
+def _predict(experiment: Experiment, arguments: argparse.Namespace) -> int:
+    """Loads weights and tells the best classes of pictures; the data set need not be there."""
+    dataset, algorithm = DATASETS[experiment.dataset], ALGORITHMS[experiment.algorithm]
+    pictures = read_pictures(arguments.predict, dataset.image_shape)
+    class_names = dataset.class_names(arguments.data_dir)
+    model = _loaded_model(experiment, arguments.load)
+    from brainprop import plots
+    from brainprop.evaluation import best_classes, predict
+
+    outputs = predict(model, pictures)
+    if not np.isfinite(outputs).all():
+        raise BrainPropError(
+            f"{arguments.load} gives {algorithm.activation_name}s that are not "
+            "finite numbers: give other weights"
+        )
+    predictions = [
+        [(class_names[label], values[label]) for label in best]
+        for values, best in zip(outputs, best_classes(outputs, TOP_K), strict=True)
+    ]
+    for path, prediction in zip(arguments.predict, predictions, strict=True):
+        print(f"{one_line(path)}: {algorithm.activation_name}s")
+        for name, value in prediction:
+            print(f"{value:10.4f}  {name}")
+    if arguments.predict_figure:
+        captions = [one_line(path.name) for path in arguments.predict]
+        title = f"{experiment.title}: {algorithm.activation_name}s"
+        figure = plots.predictions_figure(pictures, captions, predictions, title)
+        plots.save_figure(figure, arguments.predict_figure)
+        print(f"saved {arguments.predict_figure}")
+    return SUCCESS
+
+
+def _loaded_model(experiment: Experiment, weights_file: Path):
+    """The experiment's model with the weights of a file."""
     start_tensorflow(experiment)
     from brainprop import devices
     from brainprop.models import model_for
-    from brainprop.training import evaluate
     from brainprop.weights import load_weights
 
     with devices.failures_told():
         model = model_for(experiment)
         origin = algorithm_of(load_weights(model, weights_file))
-        if origin != experiment.algorithm:
-            print(f"{weights_file} comes from {origin}, whose kernels are the same")
-        _, (images, labels) = data
-        scores = evaluate(model, images, labels)
-    correct = round(scores["accuracy"] * len(labels))
-    print(f"loss {scores['loss']:.4f}")
-    print(f"accuracy {correct / len(labels):.4f} ({correct}/{len(labels)})")
-    return SUCCESS
+    if origin != experiment.algorithm:
+        print(f"{weights_file} comes from {origin}, whose kernels are the same")
+    return model
 
 
 def settings_given(arguments: argparse.Namespace) -> dict:
@@ -201,6 +262,52 @@ def _check_paths(arguments: argparse.Namespace) -> None:
         make_directory(arguments.tensorboard, "--tensorboard")
     if arguments.log_csv:
         make_directory(arguments.log_csv.parent, "the folder of --log-csv")
+    _check_evaluation(arguments)
+
+
+def _check_evaluation(arguments: argparse.Namespace) -> None:
+    """Finds what is wrong with the arguments that go with -l, before the network runs."""
+    for option, value in (
+        ("--predict", arguments.predict),
+        ("--confusion-matrix", arguments.confusion_matrix),
+    ):
+        if value and not arguments.load:
+            raise BrainPropError(f"{option} needs -l, the weights of a trained network")
+    if arguments.predict and arguments.confusion_matrix:
+        raise BrainPropError(
+            "--confusion-matrix is of the test set, which --predict does without: give one of them"
+        )
+    if arguments.predict_figure:
+        pictures = {path.resolve() for path in arguments.predict or ()}
+        if not pictures:
+            raise BrainPropError("--predict-figure needs --predict, the pictures to draw")
+        if arguments.predict_figure.resolve() in pictures:
+            raise BrainPropError(
+                f"--predict-figure {arguments.predict_figure} would overwrite a picture of "
+                "--predict: give another name"
+            )
+        if len(arguments.predict) > MAX_PICTURES_IN_FIGURE:
+            raise BrainPropError(
+                f"--predict-figure has room for {MAX_PICTURES_IN_FIGURE} pictures, not "
+                f"{len(arguments.predict)}: give fewer at a time"
+            )
+    for option, path in (
+        ("--predict-figure", arguments.predict_figure),
+        ("--confusion-matrix", arguments.confusion_matrix),
+    ):
+        if path:
+            _check_figure(path, option)
+
+
+def _check_figure(path: Path, option: str) -> None:
+    """Refuses a name under which no figure could be written; a file there is overwritten."""
+    if path.suffix.lower() not in FIGURE_SUFFIXES:
+        raise BrainPropError(
+            f"{option} {path}: give a name that ends in {' or '.join(FIGURE_SUFFIXES)}"
+        )
+    if path.is_dir():
+        raise BrainPropError(f"{option} {path} is a folder: give the name of a file")
+    make_directory(path.parent, f"the folder of {option}")
 
 
 def _resume_command() -> str:
@@ -228,6 +335,20 @@ def _parser() -> ArgumentParser:
     files.add_argument(
         "-l", "--load", metavar="FILE.h5", type=Path,
         help="load these weights and evaluate them on the test set, instead of training",
+    )  # fmt: skip
+    files.add_argument(
+        "--confusion-matrix", metavar="OUT.png", type=Path,
+        help="with -l, draw the test set's confusion matrix (.png or .pdf; overwrites)",
+    )  # fmt: skip
+    files.add_argument(
+        "--predict", metavar="PICTURE", type=Path, nargs="+",
+        help="with -l, tell the five best classes of these pictures instead, without the test "
+        "set; they are cropped around the center and resized as the data set's images are, and "
+        "should look like them (MNIST: a white digit on black)",
+    )  # fmt: skip
+    files.add_argument(
+        "--predict-figure", metavar="OUT.png", type=Path,
+        help="draw the pictures of --predict with their classes (.png or .pdf; overwrites)",
     )  # fmt: skip
     add_data_dir(files)
     files.add_argument(

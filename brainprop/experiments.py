@@ -70,15 +70,17 @@ class Algorithm:
     Attributes:
         arguments: The fields of `Experiment` that its class takes.
         output_layer_name: What the 2020 code called its output layer; by default Keras names it.
+        activation_name: What the activation of an output unit is called.
     """
 
     arguments: tuple[str, ...] = ()
     output_layer_name: str | None = None
+    activation_name: str = "Q-value"
 
 
 ALGORITHMS = {
     "BrainProp": Algorithm(("exploration_rate", "seed"), output_layer_name="brain_prop_layer"),
-    "EBP": Algorithm(),
+    "EBP": Algorithm(activation_name="logit"),
 }
 
 
@@ -193,6 +195,11 @@ class Experiment:
     def name(self) -> str:
         """What the run's files are called: `{dataset}_{architecture}_{algorithm}`."""
         return f"{self.dataset}_{self.architecture}_{self.algorithm}"
+
+    @property
+    def title(self) -> str:
+        """What figures of it are called."""
+        return f"{self.dataset}, {self.architecture}, {self.algorithm}"
 
     def learning_rate_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0: halved after every 100."""

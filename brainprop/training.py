@@ -9,7 +9,6 @@ from enum import Enum
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from brainprop import checkpoints, devices
 from brainprop.callbacks import BestWeights, Checkpointing, EpochSeconds, Interruption, is_finite
@@ -17,10 +16,9 @@ from brainprop.checkpoints import Checkpoint
 from brainprop.datasets import Data, Split, hold_out, pipeline
 from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
+from brainprop.evaluation import EVALUATION_BATCH_SIZE, evaluate
 from brainprop.experiments import Experiment
 from brainprop.learning_rules import LearningRule
-
-EVALUATION_BATCH_SIZE = 128
 
 
 class Outcome(Enum):
@@ -152,7 +150,7 @@ def train(
     ended = outcome not in (Outcome.INTERRUPTED, Outcome.FAILED)
     test_accuracy = None
     if experiment.validation_split and best.epoch and ended:
-        test_accuracy = evaluate(model, *test_set)["accuracy"]
+        test_accuracy = evaluate(model, *test_set).accuracy
     return Run(
         experiment,
         history.history,
@@ -173,21 +171,6 @@ def splits(data: Data, experiment: Experiment) -> tuple[Split, Split, Split]:
     if not experiment.validation_split:
         return train_set, test_set, test_set
     return *hold_out(train_set, experiment.validation_split, experiment.seed), test_set
-
-
-def evaluate(model: LearningRule, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Evaluates a model without exploration.
-
-    Args:
-        model: A compiled model.
-        images: Shape `(n, height, width, channels)`, uint8.
-        labels: Shape `(n,)`, integers.
-
-    Returns:
-        `accuracy`, in [0, 1], and `loss`.
-    """
-    batches = pipeline.evaluation_batches(images, labels, EVALUATION_BATCH_SIZE)
-    return model.evaluate(batches, return_dict=True, verbose=1 if sys.stdout.isatty() else 0)
 
 
 def _outcome(

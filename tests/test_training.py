@@ -15,9 +15,10 @@ from brainprop import checkpoints
 from brainprop.callbacks import Interruption, TrialStatistics
 from brainprop.datasets import hold_out, pipeline
 from brainprop.errors import BrainPropError
+from brainprop.evaluation import evaluate
 from brainprop.experiments import Experiment
 from brainprop.models import model_for
-from brainprop.training import Outcome, evaluate, train
+from brainprop.training import Outcome, train
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_history_and_best_epoch(data):
     assert done.best_accuracy == max(done.history["val_accuracy"])
     assert done.best_epoch == 1 + int(np.argmax(done.history["val_accuracy"]))
     # The model is left with the best epoch's weights.
-    assert evaluate(model, *data[1])["accuracy"] == pytest.approx(done.best_accuracy)
+    assert evaluate(model, *data[1]).accuracy == pytest.approx(done.best_accuracy)
 
 
 def test_the_best_epoch_is_kept_when_it_is_not_the_last(data):
@@ -108,7 +109,7 @@ def test_the_best_epoch_is_kept_when_it_is_not_the_last(data):
     *earlier, last = done.history["val_accuracy"]
     assert last < max(earlier)
     assert 1 <= done.best_epoch < 4
-    assert evaluate(model, *data[1])["accuracy"] == pytest.approx(max(earlier))
+    assert evaluate(model, *data[1]).accuracy == pytest.approx(max(earlier))
 
 
 def test_the_learning_rate_follows_the_schedule(data):
@@ -163,7 +164,7 @@ def test_a_failure_ends_the_run_and_keeps_the_best(data, error, hint):
     model, done = run(experiment("dense"), data, callbacks=[InSecondEpoch(fail)])
     assert done.outcome is Outcome.FAILED and done.epochs == done.best_epoch == 1
     assert hint in str(done.failure)
-    assert evaluate(model, *data[1])["accuracy"] == pytest.approx(done.best_accuracy)
+    assert evaluate(model, *data[1]).accuracy == pytest.approx(done.best_accuracy)
 
 
 def test_a_failure_before_there_is_anything_to_keep_is_raised(data, tmp_path, monkeypatch):
@@ -329,8 +330,8 @@ def test_a_validation_split_chooses_the_epoch_and_leaves_the_test_set_for_the_en
     model, done = run(settings, data)
     train_set, test_set = data
     _, validation_set = hold_out(train_set, 0.2, settings.seed)
-    assert done.test_accuracy == pytest.approx(evaluate(model, *test_set)["accuracy"])
-    assert done.best_accuracy == pytest.approx(evaluate(model, *validation_set)["accuracy"])
+    assert done.test_accuracy == pytest.approx(evaluate(model, *test_set).accuracy)
+    assert done.best_accuracy == pytest.approx(evaluate(model, *validation_set).accuracy)
     assert run(experiment(epochs=1), data)[1].test_accuracy is None
 
 
