@@ -39,6 +39,7 @@ def randomize(model, seed=0):
 
 @pytest.fixture(scope="module")
 def conv():
+    keras.utils.clear_session()  # So that the layers' running numbers start anew.
     model = build_model("MNIST", "conv", "BrainProp")
     randomize(model)
     return model
