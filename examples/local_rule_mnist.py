@@ -18,7 +18,7 @@ from brainprop import BrainPropError, LocalNetwork, load_data
 from brainprop.arguments import ArgumentParser
 from brainprop.files import written_whole
 
-NETWORK = {"units": (784, 100, 50, 10), "learning_rate": 0.03, "kernel_stddev": 0.1, "seed": 1}
+NETWORK = {"units": (784, 100, 50, 10), "learning_rate": 0.02, "kernel_stddev": 0.1, "seed": 1}
 WEIGHT_DECAY = 0.002
 # What the feedback weights start as; the colors are of the Okabe-Ito palette, which the color-blind
 # can tell apart.
@@ -82,9 +82,7 @@ def draw(developments):
 
 def main(argv=None):
     parser = ArgumentParser("local_rule_mnist", description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--max-train-samples", type=int, default=40_000, metavar="N", help="default: %(default)s"
-    )
+    parser.add_argument("--max-train-samples", type=int, metavar="N", help="train on N images only")
     parser.add_argument("--output", type=Path, default="local_rule.png", help="a PNG or PDF file")
     arguments = parser.parse_args(argv)
     output = arguments.output
