@@ -122,7 +122,7 @@ def _check(checkpoint: Checkpoint, epoch: int) -> None:
         (checkpoint.stopped, bool),
         (stopping["wait"], int),
         (stopping["best"], float),
-        *((value, int | float) for values in history.values() for value in values),
+        *((value, int | float) for name in _FIGURES for value in history[name]),
     ]
     if (
         not all(isinstance(value, kind) for value, kind in types)

@@ -109,7 +109,7 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
                 data,
                 arguments.checkpoint_dir,
                 arguments.resume,
-                _watchers(arguments, experiment),
+                _watchers(arguments, experiment, data),
                 interruption,
             )
             saved, problems = [], [run.failure] if run.failure else []
@@ -140,11 +140,12 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
     return FAILURE if run.outcome is Outcome.DIVERGED else SUCCESS
 
 
-def _watchers(arguments: argparse.Namespace, experiment: Experiment) -> list:
+def _watchers(arguments: argparse.Namespace, experiment: Experiment, data: Data) -> list:
     """The Keras callbacks that write down how training goes."""
     import keras
 
     from brainprop.callbacks import TrialStatistics
+    from brainprop.diagnostics import Diagnostics, probe_batches
 
     watchers = []
     if arguments.tensorboard:
@@ -153,6 +154,8 @@ def _watchers(arguments: argparse.Namespace, experiment: Experiment) -> list:
         watchers.append(keras.callbacks.TensorBoard(arguments.tensorboard))
     if arguments.log_csv:
         watchers.append(keras.callbacks.CSVLogger(arguments.log_csv, append=arguments.resume))
+    if arguments.diagnostics:
+        watchers.append(Diagnostics(probe_batches(data, experiment), arguments.tensorboard))
     return watchers
 
 
@@ -244,6 +247,8 @@ def _check_paths(arguments: argparse.Namespace) -> None:
         check_readable(arguments.load)
     if arguments.resume and not arguments.checkpoint_dir:
         raise BrainPropError("--resume needs --checkpoint-dir, the folder to go on from")
+    if arguments.diagnostics and not (arguments.save or arguments.tensorboard):
+        raise BrainPropError("--diagnostics needs -s or --tensorboard, which keep what it finds")
     if arguments.gpus is not None:
         check_number("--gpus", arguments.gpus, int, 1, 1024)
     if arguments.tensorboard and not importlib.util.find_spec("tensorboard"):
@@ -374,6 +379,12 @@ def _parser() -> ArgumentParser:
         "--tensorboard", metavar="DIR", type=Path,
         help="write them for TensorBoard; for BrainProp also the mean reward, the mean absolute "
         "reward-prediction error and the share of explored choices",
+    )  # fmt: skip
+    files.add_argument(
+        "--diagnostics", action="store_true",
+        help="measure each layer after each epoch (the angle between BrainProp's update and "
+        "EBP's, norms, dead ReLUs, Q-values, reward-prediction errors) for the history, a plot "
+        "that -s saves, and TensorBoard",
     )  # fmt: skip
 
     settings = add_settings(parser)

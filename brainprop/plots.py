@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.colors import PowerNorm
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -32,20 +34,25 @@ BEST_COLOR, OTHERS_COLOR = "#0072B2", "#56B4E9"
 
 MAX_NUMBERED_CLASSES = 20  # With more, numbers in a confusion matrix's cells would be too small.
 MAX_CAPTION = 20  # letters
+# Layers are in order, and so are this map's colors, which the color-blind can tell apart too.
+LAYER_COLORS = colormaps["viridis"]
 
 
 def accuracy_figure(run: Run) -> Figure:
     """Training and validation accuracy in percent over epochs, with the best epoch marked."""
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.add_subplot()
-    epochs = range(1, run.epochs + 1)
-    marker = "o" if run.epochs == 1 else None
+    _draw_accuracy(axes, run)
+    axes.set_title(run.experiment.title)
+    return figure
+
+
+def _draw_accuracy(axes: Axes, run: Run) -> None:
     for key, label, color in (
         ("accuracy", "training", TRAINING_COLOR),
         ("val_accuracy", "validation", VALIDATION_COLOR),
     ):
-        percent = [100 * value for value in run.history[key]]
-        axes.plot(epochs, percent, color=color, label=label, marker=marker)
+        _draw_curve(axes, [100 * value for value in run.history[key]], label, color)
     axes.plot(
         run.best_epoch,
         100 * run.best_accuracy,
@@ -53,11 +60,17 @@ def accuracy_figure(run: Run) -> Figure:
         markersize=10,
         label=f"best: {100 * run.best_accuracy:.2f} % (epoch {run.best_epoch})",
     )
-    axes.set(title=run.experiment.title, xlabel="epoch", ylabel="accuracy [%]")
+    axes.set_ylabel("accuracy [%]")
+    axes.legend(loc="lower right")
+
+
+def _draw_curve(axes: Axes, values: list[float], label: str, color) -> None:
+    """A curve over epochs, which is a point where there is but one."""
+    epochs = range(1, len(values) + 1)
+    axes.plot(epochs, values, color=color, label=label, marker="o" if len(values) == 1 else None)
+    axes.set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
-    return figure
 
 
 def save_accuracy_figure(run: Run, path: Path) -> None:
@@ -239,3 +252,90 @@ def save_figure(figure: Figure, path: Path) -> None:
 def _shortened(caption: str) -> str:
     """The end of a caption that is too long, which is where file names differ."""
     return caption if len(caption) <= MAX_CAPTION else "…" + caption[-MAX_CAPTION:]
+
+
+def has_diagnostics(run: Run) -> bool:
+    """Whether `diagnostics.Diagnostics` has watched the run."""
+    return "reward_prediction_error" in run.history
+
+
+def diagnostics_figure(run: Run) -> Figure:
+    """What `diagnostics.measure` found after each epoch, on one page.
+
+    Accuracy, Q-values, reward-prediction errors and selected classes are those of the whole
+    network; below them, angles, norms and dead ReLUs have a curve for each layer.
+    """
+    from brainprop.diagnostics import ERROR_BIN_CENTERS  # Imports TensorFlow.
+
+    figure = Figure(figsize=(8, 11), layout="constrained")
+    panels = figure.subplots(4, 2).flat
+    accuracy, q_values, errors, selected, angle, update, weight, dead = panels
+    history, algorithm = run.history, run.experiment.algorithm
+    probed, classes = int(sum(history["selected"][-1])), len(history["selected"][-1])
+    q_value = "Q-value" if algorithm == "BrainProp" else "output (logit)"
+    figure.suptitle(f"{run.experiment.title}: after each epoch, on {probed} validation images")
+
+    _draw_accuracy(accuracy, run)
+    accuracy.set_title("Accuracy, on all images")
+    accuracy.legend(fontsize="small")  # Where it hides least.
+
+    _draw_curve(q_values, history["q_selected"], "of the selected class", TRAINING_COLOR)
+    _draw_curve(q_values, history["q_right"], "of the right class", VALIDATION_COLOR)
+    q_values.set(title=f"Mean {q_value}", ylabel=q_value)
+    q_values.legend()
+
+    _draw_counts(errors, history["reward_prediction_error"], ERROR_BIN_CENTERS, probed)
+    errors.set(title="Reward-prediction errors", ylabel=f"reward − {q_value}")
+    colors = _draw_counts(selected, history["selected"], range(classes), probed)
+    selected.set(title="Selected classes", ylabel="class")
+    if classes <= 20:
+        selected.set_yticks(range(classes))
+    bar = figure.colorbar(colors, ax=[errors, selected], label="share of images [%]")
+    bar.ax.yaxis.set_major_formatter("{x:g}")
+
+    _draw_layers(angle, run, "angle")
+    angle.axhline(90, color="black", linewidth=0.8, linestyle=":")
+    angle.set(title="Angle between BrainProp's and EBP's update", ylabel="angle [degrees]")
+    angle.set(ylim=(0, None), yticks=range(0, 181, 30))
+    _draw_layers(update, run, "update_norm")
+    update.set(title=f"Size of {algorithm}'s update", ylabel="norm", yscale="log")
+    _draw_layers(weight, run, "weight_norm")
+    weight.set(title="Size of the weights", ylabel="norm", ylim=(0, None))
+    _draw_layers(dead, run, "dead", scale=100)
+    dead.set(title="Dead ReLUs: 0 for all these images", ylabel="share [%]")
+    handles, labels = weight.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, title="layer")
+    return figure
+
+
+def _draw_counts(axes: Axes, counts: list[list[float]], centers, images: int) -> ScalarMappable:
+    """The share of the images in each bin over epochs as colors; where there is none, white."""
+    counts = np.array(counts, float).T
+    half = (centers[1] - centers[0]) / 2
+    image = axes.imshow(
+        100 * np.ma.masked_equal(counts, 0) / images,
+        extent=(0.5, len(counts.T) + 0.5, centers[0] - half, centers[-1] + half),
+        norm=LogNorm(min(100 / images, 10), 100),
+        cmap="cividis_r",
+        origin="lower",
+        aspect="auto",
+        interpolation="none",
+    )
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    return image
+
+
+def _draw_layers(axes: Axes, run: Run, measure: str, scale: float = 1) -> None:
+    """A curve for each layer of which there is such a measure."""
+    layers = [name.split("/")[1] for name in run.history if name.startswith("weight_norm/")]
+    colors = LAYER_COLORS(np.linspace(0, 0.9, len(layers)))
+    for layer, color in zip(layers, colors, strict=True):
+        values = run.history.get(f"{measure}/{layer}", [])
+        if values:
+            _draw_curve(axes, [scale * value for value in values], layer.replace("_", " "), color)
+
+
+def save_diagnostics_figure(run: Run, path: Path, format: str) -> None:
+    """Writes `diagnostics_figure` as a "pdf" or a "png"."""
+    diagnostics_figure(run).savefig(path, format=format)

@@ -1,4 +1,4 @@
-"""The files that `-s` leaves: plot, history and the best epoch's weights."""
+"""The files that `-s` leaves: plots, history and the best epoch's weights."""
 
 import itertools
 import json
@@ -8,6 +8,7 @@ import pickle
 import platform
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def save_run(run: Run, model: keras.Model, directory: Path) -> list[Path]:
         directory: Where the files shall be; it must exist.
 
     Returns:
-        The paths of the weights, the plot and the history, as a pickle and as JSON.
+        The paths of the weights, the plot and the history, as a pickle and as JSON; then those of
+        the diagnostics' plot, as a PDF and as a PNG, if there are diagnostics in the history.
 
     Raises:
         BrainPropError: Not everything could be saved there. The rest is in the home folder or the
@@ -94,10 +96,6 @@ def summary(run: Run) -> dict:
     best_val_accuracy, test_accuracy (null where the validation set is the test set) and history, in
     which `seconds` are those of each epoch.
     """
-    history = {
-        name: [value if math.isfinite(value) else None for value in values]
-        for name, values in run.history.items()
-    }
     return {
         "settings": run.experiment.settings(),
         "images": {"training": run.training_images, "validation": run.validation_images},
@@ -112,7 +110,7 @@ def summary(run: Run) -> dict:
         "best_epoch": run.best_epoch,
         "best_val_accuracy": run.best_accuracy,
         "test_accuracy": run.test_accuracy,
-        "history": history,
+        "history": {name: _finite(values) for name, values in run.history.items()},
     }
 
 
@@ -121,14 +119,26 @@ def write_summary(run: Run, path: Path) -> None:
     path.write_text(json.dumps(summary(run), indent=1) + "\n")
 
 
+def _finite(value):
+    """A number or a list of them, nested or not, with `None` for what JSON has no number for."""
+    if isinstance(value, list):
+        return [_finite(element) for element in value]
+    return value if math.isfinite(value) else None
+
+
 def _writers(run: Run, model: keras.Model) -> Writers:
     """The last part of each file's name, and what writes it."""
-    return {
+    writers: Writers = {
         "weights.h5": lambda path: path.write_bytes(serialized(model)),
         "accuracy.pdf": lambda path: plots.save_accuracy_figure(run, path),
         "history.pkl": lambda path: path.write_bytes(_pickled_history(run)),
         "history.json": lambda path: write_summary(run, path),
     }
+    if plots.has_diagnostics(run):
+        for format in ("pdf", "png"):
+            save = partial(plots.save_diagnostics_figure, run, format=format)
+            writers[f"diagnostics.{format}"] = save
+    return writers
 
 
 def _pickled_history(run: Run) -> bytes:

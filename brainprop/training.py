@@ -38,7 +38,8 @@ class Run:
     Attributes:
         experiment: What was run.
         history: A number for each completed epoch under accuracy, loss, val_accuracy, val_loss,
-            learning_rate and seconds (the whole epoch, with its evaluation).
+            learning_rate and seconds (the whole epoch, with its evaluation); and what callbacks
+            add, such as `diagnostics.Diagnostics`, whose counts are lists of numbers.
         best_epoch: The epoch of the best validation accuracy, counted from 1; 0 before the first.
         best_accuracy: That validation accuracy, in [0, 1].
         outcome: Why training ended.

@@ -1,0 +1,301 @@
+"""Diagnostics: against NumPy, and that nobody notices them but the history."""
+
+import json
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from brainprop import cli, diagnostics
+from brainprop.diagnostics import ERROR_BIN_CENTERS, Diagnostics, measure, probe_batches
+from brainprop.experiments import Experiment
+from brainprop.learning_rules import EBP, BrainProp
+from brainprop.models import model_for
+from brainprop.plots import diagnostics_figure
+from brainprop.training import Outcome, Run, splits, train
+
+LEARNING_RATE = 0.25
+LAYERS = ("1_Dense", "2_output")
+LAYERS_OF_DENSE = ("1_Dense", "2_Dense", "3_Dense", "4_output")
+OF_THE_NETWORK = {"q_selected", "q_right", "selected", "reward_prediction_error"}
+
+
+@pytest.fixture(scope="module")
+def data():
+    """Noise with a bright row that tells the class, of 28 x 28 pixels."""
+    rng = np.random.default_rng(0)
+
+    def split(count):
+        labels = rng.integers(10, size=count).astype("int32")
+        images = rng.integers(0, 60, (count, 28, 28, 1), "uint8")
+        images[np.arange(count), 2 * labels + 3] = 255
+        return images, labels
+
+    return split(230), split(100)
+
+
+@pytest.fixture(scope="module")
+def probe():
+    rng = np.random.default_rng(1)
+    return rng.normal(size=(30, 6)).astype("float32"), rng.integers(4, size=30).astype("int32")
+
+
+def small_network(rule, l2=0.0):
+    """Six inputs, five ReLUs of which the last two are dead, four classes."""
+    inputs = keras.Input((6,))
+    hidden = keras.layers.Dense(
+        5,
+        "relu",
+        kernel_initializer=keras.initializers.RandomNormal(seed=2),
+        kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
+    )
+    outputs = keras.layers.Dense(4, kernel_initializer=keras.initializers.RandomNormal(seed=3))
+    model = rule(inputs, outputs(hidden(inputs)))
+    model.compile(keras.optimizers.SGD(LEARNING_RATE), metrics=["accuracy"])
+    kernel, bias = hidden.get_weights()
+    hidden.set_weights([20 * kernel, bias + [0.1, 0.2, 0.3, -99, -99]])
+    kernel, bias = outputs.get_weights()
+    outputs.set_weights([10 * kernel, bias + [0, 0.2, 0.1, 0]])
+    return model
+
+
+def by_hand(model, images, labels):
+    """The network and both rules' gradients of its kernels, in NumPy, by the equations."""
+    w1, b1, w2, b2 = [weights.astype("float64") for weights in model.get_weights()]
+    hidden = np.maximum(images @ w1 + b1, 0)
+    q_values = hidden @ w2 + b2
+    selected = q_values.argmax(1)
+    attention = np.eye(4)[selected]
+    errors = (selected == labels) - q_values.max(1)
+    softmax = np.exp(q_values) / np.exp(q_values).sum(1, keepdims=True)
+
+    def gradients(feedback):
+        backwards = feedback @ w2.T * (hidden > 0)
+        return images.T @ backwards / len(images), hidden.T @ feedback / len(images)
+
+    rules = {
+        "BrainProp": gradients(-errors[:, None] * attention),
+        "EBP": gradients(softmax - np.eye(4)[labels]),
+    }
+    return hidden, q_values, errors, (w1, w2), rules
+
+
+def degrees(a, b):
+    return np.degrees(np.arccos(np.sum(a * b) / np.sqrt(np.sum(a**2) * np.sum(b**2))))
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+@pytest.mark.parametrize("parts", [[30], [12, 12, 6]], ids=str)
+def test_the_measures_are_those_computed_by_hand(rule, parts, probe):
+    images, labels = probe
+    model = small_network(rule, l2=0.5)  # which is in no update
+    ends = np.cumsum(parts)[:-1]
+    measured = measure(model, zip(np.split(images, ends), np.split(labels, ends), strict=True))
+    hidden, q_values, errors, kernels, gradients = by_hand(model, images, labels)
+    for index, layer in enumerate(LAYERS):
+        angle = degrees(gradients["BrainProp"][index], gradients["EBP"][index])
+        update = LEARNING_RATE * np.linalg.norm(gradients[rule.__name__][index])
+        assert measured[f"angle/{layer}"] == pytest.approx(angle, rel=1e-3)
+        assert measured[f"update_norm/{layer}"] == pytest.approx(update, rel=1e-4)
+        assert measured[f"weight_norm/{layer}"] == pytest.approx(np.linalg.norm(kernels[index]))
+    assert measured["dead/1_Dense"] == np.mean(hidden.max(0) == 0) == 2 / 5
+    assert "dead/2_output" not in measured
+    selected = q_values.argmax(1)
+    assert measured["q_selected"] == pytest.approx(q_values.max(1).mean(), rel=1e-4)
+    assert measured["q_right"] == pytest.approx(q_values[np.arange(30), labels].mean(), rel=1e-4)
+    assert measured["selected"] == [np.sum(selected == c) for c in range(4)]
+    counts = measured["reward_prediction_error"]
+    nearest = np.abs(errors[:, None] - ERROR_BIN_CENTERS).argmin(1)
+    assert counts == np.bincount(nearest, minlength=len(ERROR_BIN_CENTERS)).tolist()
+    assert sum(counts) == 30 and max(counts) < 30
+
+
+def test_the_update_is_the_one_that_brainprops_training_step_makes(probe):
+    images, labels = probe
+    model = small_network(BrainProp)
+    model.exploration_rate = 0
+    measured = measure(model, [probe])
+    before = [layer.get_weights()[0] for layer in model.layers[1:]]
+    model.fit(images, labels, batch_size=30, verbose=0)
+    for layer, old, name in zip(model.layers[1:], before, LAYERS, strict=True):
+        step = np.linalg.norm(layer.get_weights()[0] - old)
+        assert measured[f"update_norm/{name}"] == pytest.approx(step, rel=1e-3)
+
+
+def test_errors_beyond_the_bins_count_in_the_outermost_and_nan_in_none():
+    counts = diagnostics._histogram(np.array([-7, -1.2, 0.04, 0.06, 1.24, 99, np.nan]))
+    assert (counts[0], counts[12], counts[13], counts[-1], sum(counts)) == (2, 1, 1, 2, 6)
+
+
+def test_a_network_that_has_diverged_is_measured_without_a_warning(probe, recwarn):
+    model = small_network(BrainProp)
+    model.set_weights([np.full_like(weight, np.nan) for weight in model.get_weights()])
+    measured = measure(model, [probe])
+    assert np.isnan(measured["angle/1_Dense"]) and sum(measured["reward_prediction_error"]) == 0
+    assert not [warning for warning in recwarn if "numpy" in str(warning.message)]
+
+
+def experiment(algorithm="BrainProp", architecture="dense", **overrides):
+    settings = {"batch_size": 50, "epochs": 3, "deterministic": True} | overrides
+    return Experiment("MNIST", architecture, algorithm, **settings)
+
+
+def trained(settings, data, probed=True, **kwargs):
+    callbacks = [Diagnostics(probe_batches(data, settings))] if probed else []
+    model = model_for(settings)
+    return model, train(model, settings, data, callbacks=callbacks, **kwargs)
+
+
+def is_diagnostic(name):
+    return "/" in name or name in OF_THE_NETWORK
+
+
+def rest(history):
+    """What is in the history without diagnostics, but for the time."""
+    return {k: v for k, v in history.items() if not is_diagnostic(k) and k != "seconds"}
+
+
+def found(history):
+    return {name: values for name, values in history.items() if is_diagnostic(name)}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        experiment(architecture="conv", exploration_rate=0.3),
+        experiment("EBP"),
+        experiment(mixed_precision=True, validation_split=0.2, epochs=2),
+    ],
+    ids=["conv", "EBP", "mixed precision"],
+)
+def test_training_goes_on_as_if_nobody_had_looked_bit_for_bit(settings, data):
+    model, run = trained(settings, data)
+    undisturbed, alone = trained(settings, data, probed=False)
+    assert rest(run.history) == rest(alone.history)
+    assert not found(alone.history)
+    assert set(found(run.history)) >= OF_THE_NETWORK
+    assert run.test_accuracy == alone.test_accuracy
+    # All variables: weights, moving averages, random state, metrics.
+    for a, b in zip(model.variables, undisturbed.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+    for name, values in found(run.history).items():
+        assert len(values) == settings.epochs, name
+        assert np.all(np.isfinite(values)), name
+    _, (validation_images, _), _ = splits(data, settings)
+    for name in ("selected", "reward_prediction_error"):
+        np.testing.assert_array_equal(np.sum(run.history[name], axis=1), len(validation_images))
+
+
+def test_the_learning_rate_of_the_epoch_is_in_the_update(data):
+    _, run = trained(experiment(epochs=2, learning_rate=1e-9, halving_epochs=1), data)
+    for layer in LAYERS_OF_DENSE:
+        first, second = run.history[f"update_norm/{layer}"]
+        assert second == pytest.approx(first / 2, rel=1e-3)
+
+
+def test_a_resumed_run_has_the_diagnostics_of_all_epochs(data, tmp_path):
+    _, whole = trained(experiment(), data)
+    trained(experiment(epochs=2), data, checkpoint_dir=tmp_path)
+    _, resumed = trained(experiment(), data, checkpoint_dir=tmp_path, resume=True)
+    assert found(resumed.history) == found(whole.history)
+    assert rest(resumed.history) == rest(whole.history)
+
+
+def test_epochs_that_nobody_measured_are_not_numbers(data, tmp_path):
+    trained(experiment(epochs=1), data, probed=False, checkpoint_dir=tmp_path)
+    _, resumed = trained(experiment(epochs=2), data, checkpoint_dir=tmp_path, resume=True)
+    for values in found(resumed.history).values():
+        missing, measured = values
+        assert np.all(np.isnan(missing)) and np.shape(missing) == np.shape(measured)
+        assert np.all(np.isfinite(measured))
+    diagnostics_figure(resumed).draw_without_rendering()
+
+
+def test_the_probe_batch_spans_a_validation_set_that_is_sorted(monkeypatch):
+    monkeypatch.setattr(diagnostics, "PROBE_SIZE", 20)
+    labels = np.repeat(np.arange(10), 100)
+    validation = (np.zeros((1000, 28, 28, 1), "uint8"), labels)
+    batches = list(probe_batches((None, validation), experiment()))
+    probed = np.concatenate([part for _, part in batches])
+    np.testing.assert_array_equal(np.bincount(probed), np.full(10, 2))
+
+
+def main(monkeypatch, *arguments):
+    """The command line on few images of the bundled MNIST, in this process."""
+    monkeypatch.setattr(sys, "argv", ["main.py"])
+    few = ("--max-train-samples", 300, "--max-eval-samples", 60, "--deterministic")
+    return cli.main([str(argument) for argument in (*arguments, *few)])
+
+
+def test_the_command_line_saves_history_plots_and_tensorboards_scalars(tmp_path, monkeypatch):
+    saved, board = tmp_path / "saved", tmp_path / "board"
+    command = ("MNIST", "dense", "EBP", "--epochs", 2, "-s", "--output-dir", saved)
+    watched = (*command, "--diagnostics", "--tensorboard", board)
+    assert main(monkeypatch, *watched) == 0
+    assert (saved / "MNIST_dense_EBP_diagnostics.pdf").read_bytes().startswith(b"%PDF")
+    assert (saved / "MNIST_dense_EBP_diagnostics.png").read_bytes().startswith(b"\x89PNG")
+    text = (saved / "MNIST_dense_EBP_history.json").read_text()
+    history = json.loads(text, parse_constant=pytest.fail)["history"]
+    per_layer = {
+        f"{m}/{x}" for m in ("angle", "update_norm", "weight_norm") for x in LAYERS_OF_DENSE
+    }
+    dead = {f"dead/{layer}" for layer in LAYERS_OF_DENSE[:-1]}
+    assert set(found(history)) == per_layer | dead | OF_THE_NETWORK
+    assert all(len(values) == 2 for values in history.values())
+    assert [sum(counts) for counts in history["selected"]] == [60, 60]
+    events = b"".join(path.read_bytes() for path in (board / "diagnostics").rglob("events*"))
+    for name in ("angle/4_output", "dead/1_Dense", "q_right", "reward_prediction_error"):
+        assert name.encode() in events
+    # A second run has numbered files, and without --diagnostics no plot of them.
+    assert main(monkeypatch, *command) == 0
+    names = {path.name for path in saved.glob("*_0_*")}
+    parts = ("weights.h5", "accuracy.pdf", "history.pkl", "history.json")
+    assert names == {f"MNIST_dense_EBP_0_{part}" for part in parts}
+
+
+def test_diagnostics_that_nothing_keeps_are_refused(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "start_tensorflow", lambda _: pytest.fail("TensorFlow imported"))
+    assert main(monkeypatch, "MNIST", "dense", "EBP", "--diagnostics") == 2
+    assert "--diagnostics needs -s" in capsys.readouterr().err
+
+
+def test_the_plot_shows_what_was_measured():
+    history = {
+        "accuracy": [0.5, 0.75], "val_accuracy": [0.6, 0.8],
+        "q_selected": [0.25, 0.5], "q_right": [0.125, 0.75],
+        "selected": [[10, 0, 0], [4, 0, 6]],
+        "reward_prediction_error": [[10] + 24 * [0], 24 * [0] + [10]],
+        "angle/1_Dense": [80.0, 20.0], "angle/2_output": [60.0, float("nan")],
+        "update_norm/1_Dense": [0.1, 0.2], "update_norm/2_output": [0.3, 0.4],
+        "weight_norm/1_Dense": [1.0, 2.0], "weight_norm/2_output": [3.0, 4.0],
+        "dead/1_Dense": [0.5, 0.25],
+    }  # fmt: skip
+    run = Run(
+        Experiment("MNIST", "dense", "BrainProp"), history, 2, 0.8, Outcome.COMPLETED, 200, 100
+    )
+    figure = diagnostics_figure(run)
+    accuracy, q_values, errors, selected, angle, update, weight, dead, _ = figure.axes
+
+    def curves(axes):
+        return [list(line.get_ydata()) for line in axes.lines]
+
+    assert curves(q_values) == [[0.25, 0.5], [0.125, 0.75]]
+    np.testing.assert_array_equal(curves(angle)[:2], [[80, 20], [60, np.nan]])
+    assert curves(update) == [[0.1, 0.2], [0.3, 0.4]]
+    assert curves(weight) == [[1, 2], [3, 4]]
+    assert curves(dead) == [[50, 25]]
+    percent = selected.images[0].get_array()
+    np.testing.assert_array_equal(percent.filled(0), [[100, 40], [0, 0], [0, 60]])
+    np.testing.assert_array_equal(percent.mask, percent.filled(0) == 0)
+    np.testing.assert_array_equal(
+        errors.images[0].get_array().filled(0)[[0, -1]], [[100, 0], [0, 100]]
+    )
+    figure.draw_without_rendering()
+    assert list(selected.get_yticks()) == [0, 1, 2]
+    for axes in (accuracy, errors, angle):
+        ticks = axes.get_xticks()
+        np.testing.assert_array_equal(ticks, np.round(ticks))
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["1 Dense", "2 output"]
+    assert "on 10 validation images" in figure.get_suptitle()
