@@ -8,6 +8,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -82,6 +83,7 @@ def test_an_architecture_and_an_algorithm_can_be_added_as_shown(monkeypatch):
     (name,) = added = eval(f"{{{algorithm}}}", vars(experiments))
     monkeypatch.setitem(experiments.ALGORITHMS, name, added[name])
 
+    keras.utils.set_random_seed(1)  # Which `fit` shuffles by.
     model = models.build_model("MNIST", "wide", name)
     rng = np.random.default_rng(1)
     images, labels = rng.random((20, 28, 28, 1), "float32"), rng.integers(10, size=20)

@@ -139,7 +139,7 @@ def test_a_finished_run_is_there_and_is_not_repeated(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "2 runs: 2 finished"
 
     assert reproduce.main([*arguments, "--report"]) == 0
-    assert "| MNIST | dense | EBP | 1 | " in capsys.readouterr().out
+    assert "| MNIST | dense | EBP | 200 | 1 | " in capsys.readouterr().out
 
 
 def start(*arguments):
@@ -281,7 +281,7 @@ def test_a_diverged_run_is_recorded_and_the_rest_go_on(tmp_path, capsys):
     assert all(result["history"]["loss"][-1] is None for result in results)
     assert capsys.readouterr().out.splitlines()[-1] == "2 runs: 2 diverged"
     assert reproduce.main([*arguments, *settings, "--report"]) == 0
-    assert "| MNIST | dense | BrainProp | 0, 2 diverged |  |" in capsys.readouterr().out
+    assert "| MNIST | dense | BrainProp | 200 | 0, 2 diverged |  |" in capsys.readouterr().out
 
 
 def test_a_run_that_fails_is_told_and_the_rest_go_on(tmp_path, capsys):

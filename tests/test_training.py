@@ -208,6 +208,7 @@ def test_a_checkpoint_of_another_network_is_refused(data, tmp_path):
 
 
 def test_signals_wait_until_the_caller_is_done(data):
+    before = signal.getsignal(signal.SIGTERM)
     settings = experiment("dense")
     kill = InSecondEpoch(lambda: os.kill(os.getpid(), signal.SIGTERM))
     with Interruption() as interruption:
@@ -215,7 +216,7 @@ def test_signals_wait_until_the_caller_is_done(data):
         assert done.interrupted_by is interruption.received is signal.SIGTERM
         with pytest.raises(KeyboardInterrupt):  # a second one ends it at once
             signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_same_seed_gives_the_same_run(data):
