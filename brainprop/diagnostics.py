@@ -40,16 +40,16 @@ class Diagnostics(keras.callbacks.Callback):
             self.writer = tf.summary.create_file_writer(str(self.log_dir / "diagnostics"))
 
     def on_epoch_end(self, epoch, logs=None):
+        measured = measure(self.model, self.batches)
+        if self.log_dir is not None:
+            self._write_summaries(epoch, measured)
         # Not into the logs, all of which Keras prints.
         history = self.model.history.history
-        measured = measure(self.model, self.batches)
         for name, value in measured.items():
             values = history.setdefault(name, [])
             # A resumed run may have epochs that were not measured.
             missing = np.full(np.shape(value), np.nan).tolist()
             values += [missing] * (epoch - len(values)) + [value]
-        if self.log_dir is not None:
-            self._write_summaries(epoch, measured)
 
     def on_train_end(self, logs=None):
         if self.log_dir is not None:

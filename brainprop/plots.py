@@ -31,11 +31,11 @@ ALGORITHM_STYLES = {
     "EBP": {"color": "#D55E00", "linestyle": (0, (4, 1.5))},
 }
 BEST_COLOR, OTHERS_COLOR = "#0072B2", "#56B4E9"
-
-MAX_NUMBERED_CLASSES = 20  # With more, numbers in a confusion matrix's cells would be too small.
-MAX_CAPTION = 20  # letters
 # Layers are in order, and so are this map's colors, which the color-blind can tell apart too.
 LAYER_COLORS = colormaps["viridis"]
+
+MAX_NUMBERED_CLASSES = 20  # With more, numbers of classes or in cells would be too small.
+MAX_CAPTION = 20  # letters
 
 
 def accuracy_figure(run: Run) -> Figure:
@@ -288,14 +288,14 @@ def diagnostics_figure(run: Run) -> Figure:
     errors.set(title="Reward-prediction errors", ylabel=f"reward − {q_value}")
     colors = _draw_counts(selected, history["selected"], range(classes), probed)
     selected.set(title="Selected classes", ylabel="class")
-    if classes <= 20:
+    if classes <= MAX_NUMBERED_CLASSES:
         selected.set_yticks(range(classes))
     bar = figure.colorbar(colors, ax=[errors, selected], label="share of images [%]")
     bar.ax.yaxis.set_major_formatter("{x:g}")
 
     _draw_layers(angle, run, "angle")
     angle.axhline(90, color="black", linewidth=0.8, linestyle=":")
-    angle.set(title="Angle between BrainProp's and EBP's update", ylabel="angle [degrees]")
+    angle.set(title="Angle of BrainProp's to EBP's update", ylabel="angle [degrees]")
     angle.set(ylim=(0, None), yticks=range(0, 181, 30))
     _draw_layers(update, run, "update_norm")
     update.set(title=f"Size of {algorithm}'s update", ylabel="norm", yscale="log")

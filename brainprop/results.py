@@ -8,7 +8,6 @@ import pickle
 import platform
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -135,9 +134,10 @@ def _writers(run: Run, model: keras.Model) -> Writers:
         "history.json": lambda path: write_summary(run, path),
     }
     if plots.has_diagnostics(run):
-        for format in ("pdf", "png"):
-            save = partial(plots.save_diagnostics_figure, run, format=format)
-            writers[f"diagnostics.{format}"] = save
+        writers |= {
+            "diagnostics.pdf": lambda path: plots.save_diagnostics_figure(run, path, "pdf"),
+            "diagnostics.png": lambda path: plots.save_diagnostics_figure(run, path, "png"),
+        }
     return writers
 
 

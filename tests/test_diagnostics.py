@@ -137,7 +137,7 @@ def test_a_network_that_has_diverged_is_measured_without_a_warning(probe, recwar
 
 
 def experiment(algorithm="BrainProp", architecture="dense", **overrides):
-    settings = {"batch_size": 50, "epochs": 3, "deterministic": True} | overrides
+    settings = {"batch_size": 50, "epochs": 3} | overrides
     return Experiment("MNIST", architecture, algorithm, **settings)
 
 
@@ -163,8 +163,8 @@ def found(history):
 @pytest.mark.parametrize(
     "settings",
     [
-        experiment(architecture="conv", exploration_rate=0.3),
-        experiment("EBP"),
+        experiment(architecture="conv", exploration_rate=0.3, epochs=2),
+        experiment("EBP", epochs=2),
         experiment(mixed_precision=True, validation_split=0.2, epochs=2),
     ],
     ids=["conv", "EBP", "mixed precision"],
