@@ -42,7 +42,7 @@ def probe():
 
 
 def small_network(rule, l2=0.0):
-    """Six inputs, five ReLUs of which the last two are dead, four classes."""
+    """Six inputs, four classes, five ReLUs: one is rarely active, the last two are dead."""
     inputs = keras.Input((6,))
     hidden = keras.layers.Dense(
         5,
@@ -54,7 +54,7 @@ def small_network(rule, l2=0.0):
     model = rule(inputs, outputs(hidden(inputs)))
     model.compile(keras.optimizers.SGD(LEARNING_RATE), metrics=["accuracy"])
     kernel, bias = hidden.get_weights()
-    hidden.set_weights([20 * kernel, bias + [0.1, 0.2, 0.3, -99, -99]])
+    hidden.set_weights([20 * kernel, bias + [0.1, 0.2, -3.5, -99, -99]])
     kernel, bias = outputs.get_weights()
     outputs.set_weights([10 * kernel, bias + [0, 0.2, 0.1, 0]])
     return model
