@@ -37,6 +37,18 @@ def test_own_network_trains_by_the_algorithm_named(algorithm, bright_images, cap
     assert losses[0] < 1 if algorithm == "BrainProp" else losses[0] > 1
 
 
+@pytest.mark.parametrize("algorithm", ["BrainProp", "EBP"])
+def test_own_network_learns_by_either_algorithm(algorithm):
+    """Dark, red, green and blue noise is told apart within a few dozen steps."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(4, size=64)
+    tints = 150 * np.eye(4, dtype=int)[labels][:, None, None, 1:]
+    images = (rng.integers(80, size=(64, 32, 32, 3)) + tints).astype("uint8")
+    model = own_network.build_model(algorithm)
+    history = model.fit(images, labels, batch_size=16, epochs=10, verbose=0).history
+    assert history["accuracy"][-1] > 0.8
+
+
 def test_own_network_tells_bad_input_in_one_line(capsys):
     with pytest.raises(SystemExit, match="2"):
         own_network.main(["EBP", "--max-train-samples", "0"])
