@@ -165,25 +165,26 @@ def predictions_figure(
     columns = min(len(images), 3)
     rows = math.ceil(len(images) / columns)
     longest_name = max(len(name) for best in predictions for name, _ in best)
-    width = 3.2 + 0.06 * longest_name
+    width = 3.4 + 0.06 * longest_name
     figure = Figure(figsize=(width * columns, 1.7 * rows + 0.3), layout="constrained")
     grid = figure.subplots(rows, 2 * columns, squeeze=False).reshape(-1, 2)
     outputs = [value for best in predictions for _, value in best]
     low, high = min(*outputs, 0), max(*outputs, 0)
-    room = 0.35 * (high - low) or 1  # for the numbers beside the bars
     for axes in grid.flat:
         axes.axis("off")  # Those to spare stay empty.
     for (picture, bars), image, caption, best in zip(
         grid, images, captions, predictions, strict=False
     ):
+        picture.axis("on")  # A frame, or a white picture would have no border.
+        picture.set(xticks=[], yticks=[])
         picture.imshow(image, cmap="gray", vmin=0, vmax=255)
         picture.set_title(_shortened(caption), fontsize=8, parse_math=False)
-        names, values = zip(*best, strict=True)
+        values = [value for _, value in best]
+        labels = [f"{name}: {value:.3g}" for name, value in best]
         colors = [BEST_COLOR, *[OTHERS_COLOR] * (len(best) - 1)]
-        drawn = bars.barh(range(len(best)), values, tick_label=names, color=colors)
-        bars.bar_label(drawn, fmt="%.3g", padding=2, fontsize=7)
+        bars.barh(range(len(best)), values, tick_label=labels, color=colors)
         bars.axis("on")
-        bars.set_xlim(low - room * (low < 0), high + room)
+        bars.set_xlim(low, high if high > low else 1)
         bars.axvline(0, color="black", linewidth=0.8)
         bars.invert_yaxis()
         bars.tick_params(left=False, bottom=False, labelbottom=False, labelsize=7)
