@@ -199,6 +199,8 @@ def _starting_point(directory: Path, experiment: Experiment, resume: bool) -> Ch
     checkpoint = checkpoints.newest(directory, experiment)
     if checkpoint is None:
         print(f"no checkpoint in {directory} yet: starting from the beginning")
+    elif checkpoint.stopped or checkpoint.epoch >= experiment.epochs:
+        print(f"the run in {directory} is finished, after epoch {checkpoint.epoch}")
     else:
         print(f"resuming after epoch {checkpoint.epoch}, from {directory}")
     return checkpoint

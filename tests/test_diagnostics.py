@@ -22,20 +22,6 @@ OF_THE_NETWORK = {"q_selected", "q_right", "selected", "reward_prediction_error"
 
 
 @pytest.fixture(scope="module")
-def data():
-    """Noise with a bright row that tells the class, of 28 x 28 pixels."""
-    rng = np.random.default_rng(0)
-
-    def split(count):
-        labels = rng.integers(10, size=count).astype("int32")
-        images = rng.integers(0, 60, (count, 28, 28, 1), "uint8")
-        images[np.arange(count), 2 * labels + 3] = 255
-        return images, labels
-
-    return split(230), split(100)
-
-
-@pytest.fixture(scope="module")
 def probe():
     rng = np.random.default_rng(1)
     return rng.normal(size=(30, 6)).astype("float32"), rng.integers(4, size=30).astype("int32")
@@ -224,7 +210,7 @@ def test_the_probe_batch_spans_a_validation_set_that_is_sorted(monkeypatch):
 def main(monkeypatch, *arguments):
     """The command line on few images of the bundled MNIST, in this process."""
     monkeypatch.setattr(sys, "argv", ["main.py"])
-    few = ("--max-train-samples", 300, "--max-eval-samples", 60, "--deterministic")
+    few = ("--max-train-samples", 300, "--max-eval-samples", 60)
     return cli.main([str(argument) for argument in (*arguments, *few)])
 
 

@@ -21,20 +21,6 @@ from brainprop.models import model_for
 from brainprop.training import Outcome, train
 
 
-@pytest.fixture(scope="module")
-def data():
-    """Ten classes that a network learns fast: noise with a bright row that tells the class."""
-    rng = np.random.default_rng(0)
-
-    def split(count):
-        labels = rng.integers(10, size=count).astype("int32")
-        images = rng.integers(0, 60, (count, 28, 28, 1), "uint8")
-        images[np.arange(count), 2 * labels + 3] = 255
-        return images, labels
-
-    return split(230), split(100)
-
-
 def experiment(architecture="conv", **overrides):
     settings = {"batch_size": 50, "epochs": 4} | overrides
     return Experiment("MNIST", architecture, "BrainProp", **settings)
@@ -242,12 +228,26 @@ def test_a_resumed_run_is_the_uninterrupted_one_bit_for_bit(data, tmp_path):
     ]
 
 
-def test_early_stopping_goes_on_counting_after_resuming(data, tmp_path):
+def test_early_stopping_goes_on_counting_after_resuming(data, tmp_path, capsys):
     run(experiment(**STANDSTILL, epochs=2), data, tmp_path)
     _, done = run(experiment(**STANDSTILL, epochs=20), data, tmp_path, resume=True)
     assert done.outcome is Outcome.STOPPED and done.epochs == 4
+    assert "finished" not in capsys.readouterr().out
     _, again = run(experiment(**STANDSTILL, epochs=20), data, tmp_path, resume=True)
     assert again.outcome is Outcome.STOPPED and again.epochs == 4
+    assert f"the run in {tmp_path} is finished, after epoch 4\n" in capsys.readouterr().out
+
+
+def test_a_run_that_has_all_its_epochs_is_finished_until_it_is_given_more(data, tmp_path, capsys):
+    model, done = run(experiment(epochs=2), data, tmp_path)
+    finished, again = run(experiment(epochs=2), data, tmp_path, resume=True)
+    assert "is finished, after epoch 2" in capsys.readouterr().out
+    assert again.outcome is Outcome.COMPLETED and again.history == done.history
+    for a, b in zip(finished.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    _, longer = run(experiment(epochs=3), data, tmp_path, resume=True)
+    assert longer.epochs == 3
+    assert "resuming after epoch 2" in capsys.readouterr().out
 
 
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before(data, tmp_path, capsys):
