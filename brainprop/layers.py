@@ -168,9 +168,9 @@ class Conv2D(keras.layers.Conv2D):
 
     Arguments, weights, outputs and gradients are those of `keras.layers.Conv2D`. The gradient with
     respect to the images is itself a convolution, of the gradient from above with the kernel
-    turned around; TensorFlow computes it on a CPU by other code, which takes up to twice as long
-    (see `benchmarks/`). GPUs, strides, and all but "same" padding by an odd kernel are left to
-    Keras.
+    turned around; TensorFlow computes it by other code, which is slower on a CPU where TensorFlow
+    does without oneDNN, and as fast where it does not. GPUs, strides, and all but "same" padding
+    by an odd kernel are left to Keras.
     """
 
     def convolution_op(self, inputs, kernel):

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, PowerNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from brainprop.errors import BrainPropError
 from brainprop.files import written_whole
@@ -68,9 +68,13 @@ def _draw_curve(axes: Axes, values: list[float], label: str, color) -> None:
     """A curve over epochs, which is a point where there is but one."""
     epochs = range(1, len(values) + 1)
     axes.plot(epochs, values, color=color, label=label, marker="o" if len(values) == 1 else None)
-    axes.set_xlabel("epoch")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    _label_epochs(axes)
     axes.grid(alpha=0.3)
+
+
+def _label_epochs(axes: Axes) -> None:
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
 
 
 def save_accuracy_figure(run: Run, path: Path) -> None:
@@ -102,9 +106,9 @@ def learning_curves_figure(panels: Mapping[str, Mapping[str, Sequence]]) -> Figu
             axes.fill_between(epochs, lows, highs, color=style["color"], alpha=0.3, linewidth=0)
             (styles[algorithm],) = axes.plot(epochs, means, marker=marker, linewidth=1.3, **style)
         axes.set_title(_wrapped(title), fontsize="medium")
-        axes.set(xlabel="epoch", ylabel="validation accuracy [%]")
+        axes.set_ylabel("validation accuracy [%]")
         axes.set_ylim(bottom=_bottom(curves))
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        _label_epochs(axes)
         axes.grid(alpha=0.3)
     names = [name for name in ALGORITHM_STYLES if name in styles]
     figure.legend(
@@ -322,8 +326,7 @@ def _draw_counts(axes: Axes, counts: list[list[float]], centers, images: int) ->
         aspect="auto",
         interpolation="none",
     )
-    axes.set_xlabel("epoch")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    _label_epochs(axes)
     return image
 
 
