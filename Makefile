@@ -11,6 +11,7 @@ demo: $(VENV)/requirements.installed
 
 test: $(VENV)/requirements-dev.installed
 	$(RUN) -m ruff check .
+	$(RUN) -m mypy
 	$(RUN) -m pytest
 
 clean:

@@ -110,7 +110,7 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
     """
     layers = _layers_with_kernel(model)
     labels, q_values, peaks, gradients = _probe(model, layers, batches)
-    measured = {}
+    measured: dict[str, float | list[int]] = {}
     for name, layer in layers.items():
         update = float(model.optimizer.learning_rate) * gradients[type(model).__name__][name]
         measured[f"angle/{name}"] = _angle(gradients["BrainProp"][name], gradients["EBP"][name])

@@ -44,8 +44,8 @@ def read_pictures(paths: Sequence[Path], image_shape: tuple[int, int, int]) -> n
     for path in paths:
         try:
             pictures.append(_read_picture(path, image_shape))
-        except BrainPropError as error:
-            faults[path] = error
+        except BrainPropError as fault:
+            faults[path] = fault
     if faults:
         (_, error), *others = faults.items()
         also = f"; also at fault: {', '.join(str(path) for path, _ in others)}" if others else ""
@@ -76,9 +76,8 @@ def _open(path: Path) -> Image.Image:
             f"{path} is no picture of a known format: give one of {', '.join(FORMATS)}"
         ) from error
     except Image.DecompressionBombError as error:
-        raise BrainPropError(
-            f"{path} has more than {2 * Image.MAX_IMAGE_PIXELS} pixels: make it smaller"
-        ) from error
+        most = 2 * Image.MAX_IMAGE_PIXELS  # type: ignore[operator]  # Without it, no such error.
+        raise BrainPropError(f"{path} has more than {most} pixels: make it smaller") from error
 
 
 def _eight_bit(image: Image.Image, path: Path) -> Image.Image:

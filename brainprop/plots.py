@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # A figure of results that are on disk does without TensorFlo
 # Blue and orange of the Okabe-Ito palette, which the color-blind can tell apart.
 TRAINING_COLOR, VALIDATION_COLOR = "#0072B2", "#E69F00"
 # Told apart by their style where there is no color.
-ALGORITHM_STYLES = {
+ALGORITHM_STYLES: dict[str, dict[str, Any]] = {
     "BrainProp": {"color": "#0072B2", "linestyle": "-"},
     "EBP": {"color": "#D55E00", "linestyle": (0, (4, 1.5))},
 }
@@ -313,13 +313,15 @@ def diagnostics_figure(run: Run) -> Figure:
     return figure
 
 
-def _draw_counts(axes: Axes, counts: list[list[float]], centers, images: int) -> ScalarMappable:
+def _draw_counts(
+    axes: Axes, counts: Sequence[Sequence[int]], centers: Sequence[float] | np.ndarray, images: int
+) -> ScalarMappable:
     """The share of the images in each bin over epochs as colors; where there is none, white."""
-    counts = np.array(counts, float).T
+    by_epoch = np.array(counts, float).T
     half = (centers[1] - centers[0]) / 2
     image = axes.imshow(
-        100 * np.ma.masked_equal(counts, 0) / images,
-        extent=(0.5, len(counts.T) + 0.5, centers[0] - half, centers[-1] + half),
+        100 * np.ma.masked_equal(by_epoch, 0) / images,
+        extent=(0.5, len(counts) + 0.5, centers[0] - half, centers[-1] + half),
         norm=LogNorm(min(100 / images, 10), 100),
         cmap="cividis_r",
         origin="lower",

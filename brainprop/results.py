@@ -56,7 +56,7 @@ def save_run(run: Run, model: keras.Model, directory: Path) -> list[Path]:
     ) from next(iter(problems.values()))
 
 
-Writers = dict[str, Callable[[Path], None]]
+Writers = dict[str, Callable[[Path], object]]
 
 
 def _save(name: str, writers: Writers, directory: Path) -> tuple[list[Path], dict[str, Exception]]:

@@ -51,7 +51,7 @@ class Run:
     """
 
     experiment: Experiment
-    history: dict[str, list[float]]
+    history: dict[str, list]
     best_epoch: int
     best_accuracy: float
     outcome: Outcome
@@ -174,9 +174,7 @@ def splits(data: Data, experiment: Experiment) -> tuple[Split, Split, Split]:
     return *hold_out(train_set, experiment.validation_split, experiment.seed), test_set
 
 
-def _outcome(
-    history: dict[str, list[float]], experiment: Experiment, interrupted, failure
-) -> Outcome:
+def _outcome(history: dict[str, list], experiment: Experiment, interrupted, failure) -> Outcome:
     losses = history.get("loss", [])
     if losses and not is_finite({name: values[-1] for name, values in history.items()}):
         return Outcome.DIVERGED

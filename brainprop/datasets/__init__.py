@@ -35,8 +35,8 @@ class Dataset:
     image_shape: tuple[int, int, int]
     classes: int
     architectures: tuple[str, ...]
-    load: Callable[[Path | None], Data]
-    class_names: Callable[[Path | None], tuple[str, ...]]
+    load: Callable[[str | Path | None], Data]
+    class_names: Callable[[str | Path | None], tuple[str, ...]]
 
 
 DATASETS = {

@@ -98,7 +98,7 @@ CIFAR100 = Layout(
 )  # fmt: skip
 
 
-def load_cifar10(data_dir: Path | None = None) -> Data:
+def load_cifar10(data_dir: str | Path | None = None) -> Data:
     """Loads CIFAR-10.
 
     Args:
@@ -115,7 +115,7 @@ def load_cifar10(data_dir: Path | None = None) -> Data:
     return _load(CIFAR10, data_dir)
 
 
-def load_cifar100(data_dir: Path | None = None) -> Data:
+def load_cifar100(data_dir: str | Path | None = None) -> Data:
     """Loads CIFAR-100 with its 100 fine labels.
 
     Args:
@@ -132,7 +132,7 @@ def load_cifar100(data_dir: Path | None = None) -> Data:
     return _load(CIFAR100, data_dir)
 
 
-def _load(layout: Layout, data_dir: Path | None) -> Data:
+def _load(layout: Layout, data_dir: str | Path | None) -> Data:
     path = find(layout.source, data_dir)
     names = (*layout.train, layout.test)
     remedy = layout.source.remedy
@@ -168,7 +168,8 @@ def _from_tar(path: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
                 if member.name in wanted:
                     if not member.isreg() or member.size > MAX_FILE_BYTES:
                         raise ValueError(f"{member.name} is no regular file, or too large")
-                    yield wanted.pop(member.name), archive.extractfile(member).read()
+                    file = archive.extractfile(member)
+                    yield wanted.pop(member.name), file.read()  # type: ignore[union-attr]
                 if not wanted:
                     return
 

@@ -13,8 +13,8 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from types import ModuleType
 
@@ -72,7 +72,7 @@ def _decode_file(file: File, size: tuple[int, int], remedy: str) -> np.ndarray:
         return np.asarray(image.convert("RGB"))
 
 
-def _results(function: Callable, jobs: Iterable, images: int) -> Iterator[np.ndarray]:
+def _results(function: Callable, jobs: Iterable, images: int) -> Generator[np.ndarray, None, None]:
     processes = min(os.cpu_count() or 1, MAX_PROCESSES)
     if images < MIN_IMAGES_FOR_PROCESSES or processes == 1:
         yield from map(function, jobs)
@@ -90,7 +90,7 @@ def _parallel(function: Callable, jobs: Iterable, processes: int) -> Iterator:
     )
     try:
         with _script_hidden():
-            results = deque()
+            results: deque[Future] = deque()
             for job in jobs:
                 results.append(executor.submit(function, job))
                 if len(results) > 2 * processes:

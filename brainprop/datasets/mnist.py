@@ -21,7 +21,7 @@ CLASSES = len(CLASS_NAMES)
 MAX_BYTES = 2**26  # the real one unpacks to 55 million
 
 
-def load(data_dir: Path | None = None) -> Data:
+def load(data_dir: str | Path | None = None) -> Data:
     """Loads MNIST.
 
     Args:

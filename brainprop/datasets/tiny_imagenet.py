@@ -18,8 +18,10 @@ import os
 import stat
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +69,7 @@ _CACHED = ("x_train", "y_train", "x_test", "y_test")
 Labelled = dict[str, int]  # the name of an image, and its label
 
 
-def load(data_dir: Path | None = None, classes: int = CLASSES) -> Data:
+def load(data_dir: str | Path | None = None, classes: int = CLASSES) -> Data:
     """Loads Tiny ImageNet, from its cache file from the second time on.
 
     The cache, `tiny-imagenet-200.cache.npz` beside the images, can be deleted at any time.
@@ -95,7 +97,7 @@ def load(data_dir: Path | None = None, classes: int = CLASSES) -> Data:
         return data
 
 
-def class_names(data_dir: Path | None = None, classes: int = CLASSES) -> tuple[str, ...]:
+def class_names(data_dir: str | Path | None = None, classes: int = CLASSES) -> tuple[str, ...]:
     """What the labels mean: the first word of each class in words.txt, else its WordNet id.
 
     Where the data set is not at hand, the labels' numbers have to do, which a warning tells.
@@ -267,8 +269,7 @@ def _lines(source: _Folder | _Zip, name: str) -> list[str]:
 
 
 def _doubled(names: list[str]) -> set[str]:
-    seen: set[str] = set()
-    return {name for name in names if name in seen or seen.add(name)}
+    return {name for name, count in Counter(names).items() if count > 1}
 
 
 def _refuse_any(source: _Folder | _Zip, problem: str, names: set[str]) -> None:
@@ -301,7 +302,7 @@ def _from_cache(cache: Path, fingerprint: np.ndarray, classes: int) -> Data | No
 def _write_cache(cache: Path, fingerprint: np.ndarray, data: Data) -> None:
     """Writes the cache file, or tells why it could not."""
     (x_train, y_train), (x_test, y_test) = data
-    arrays = dict(zip(_CACHED, (x_train, y_train, x_test, y_test), strict=True))
+    arrays: dict[str, Any] = dict(zip(_CACHED, (x_train, y_train, x_test, y_test), strict=True))
     try:
         with written_whole(cache) as partial, partial.open("wb") as file:
             np.savez(file, fingerprint=fingerprint, **arrays)
