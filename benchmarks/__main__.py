@@ -8,11 +8,8 @@ so they hold on a noisy machine too; milliseconds do not.
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 RATIOS = ("rules", "layers", "frameworks", "switches", "epoch")
 AMOUNTS = ("start_up", "memory")
@@ -41,7 +38,7 @@ def main() -> int:
         "rules": lambda: steps.rules(arguments.rounds),
         "layers": lambda: steps.layers(arguments.rounds),
         "frameworks": lambda: steps.frameworks(arguments.rounds),
-        "switches": lambda: steps.switches(arguments.rounds),
+        "switches": lambda: steps.switches(arguments.rounds) + programs.onednn(few),
         "epoch": lambda: programs.epoch(few),
         "start_up": lambda: programs.start_up(few),
         "memory": lambda: programs.memory(arguments.data_dir),

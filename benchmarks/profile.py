@@ -7,10 +7,6 @@ step: 2,048 x 2,048 numbers in float32, as TensorFlow multiplies them.
 """
 
 import argparse
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 import tempfile
 from collections import Counter
 from pathlib import Path

@@ -1,23 +1,23 @@
 """The whole program: where an epoch's seconds go, how fast it starts, what memory it takes."""
 
-import contextlib
-import io
 import math
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from csv import DictReader
 from pathlib import Path
+from types import MappingProxyType
 
 import tensorflow as tf
 
 from benchmarks.interleaved import Timing
 from benchmarks.steps import random_batch, step_of
 from benchmarks.table import Amount, Row
-from brainprop import cli
 from brainprop.datasets import load_data
 from brainprop.experiments import Experiment
 from brainprop.models import model_for
@@ -45,12 +45,12 @@ def epoch(rounds: int) -> list[Row]:
         for _ in range(rounds):
             seconds["steps"].append(_seconds(step, steps))
             seconds["evaluation"].append(_seconds(evaluate, evaluation_steps))
-            seconds["epoch"].append(_second_epoch(architecture))
+            seconds["epoch"].append(_second_epoch("MNIST", architecture))
         bare = [s + e for s, e in zip(seconds["steps"], seconds["evaluation"], strict=True)]
-        ratio = sorted(e / b for e, b in zip(seconds["epoch"], bare, strict=True))[rounds // 2]
-        medians = {name: 1000 * sorted(times)[rounds // 2] for name, times in seconds.items()}
+        ratios = [e / b for e, b in zip(seconds["epoch"], bare, strict=True)]
+        medians = {name: 1000 * statistics.median(times) for name, times in seconds.items()}
         what = f"a whole epoch / its bare steps and evaluation, {architecture} (MNIST)"
-        rows.append(Row(what, Timing(medians, ratio), 1.05))
+        rows.append(Row(what, Timing(medians, statistics.median(ratios)), 1.05))
     return rows
 
 
@@ -67,13 +67,35 @@ def _seconds(call, times: int) -> float:
     return time.perf_counter() - start
 
 
-def _second_epoch(architecture: str) -> float:
-    """The seconds of the second epoch of `main.py MNIST ARCHITECTURE BrainProp`."""
+def onednn(rounds: int) -> list[Row]:
+    """An epoch of `main.py` on part of MNIST, with the library oneDNN against without it."""
+    rows = []
+    for architecture, images in (("conv", 12_800), ("loccon", 3_200), ("dense", 25_600)):
+        seconds = {"with": [], "without": []}
+        for _ in range(rounds):
+            for switch, name in (("1", "with"), ("0", "without")):
+                environment = {"TF_ENABLE_ONEDNN_OPTS": switch}
+                few = ("--max-train-samples", str(images), "--max-eval-samples", "1000")
+                seconds[name].append(_second_epoch("MNIST", architecture, few, environment))
+        ratios = [a / b for a, b in zip(*seconds.values(), strict=True)]
+        medians = {name: 1000 * statistics.median(times) for name, times in seconds.items()}
+        what = f"{architecture} epoch with oneDNN / without (part of MNIST)"
+        rows.append(Row(what, Timing(medians, statistics.median(ratios))))
+    return rows
+
+
+def _second_epoch(
+    dataset: str,
+    architecture: str,
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> float:
+    """The seconds of the second epoch of `main.py DATASET ARCHITECTURE BrainProp OPTIONS`."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.csv"
-        arguments = ["MNIST", architecture, "BrainProp", "--epochs", "2", "--log-csv", str(log)]
-        with contextlib.redirect_stdout(io.StringIO()):
-            cli.main(arguments)
+        command = [sys.executable, str(MAIN), dataset, architecture, "BrainProp", "--epochs", "2",
+                   "--log-csv", str(log), *options]  # fmt: skip
+        subprocess.run(command, env=os.environ | environment, stdout=subprocess.DEVNULL, check=True)
         with log.open() as file:
             return float(list(DictReader(file))[1]["seconds"])
 
@@ -92,7 +114,7 @@ def start_up(rounds: int) -> list[Amount]:
             next(line for line in process.stdout if "accuracy:" in line)
             seconds.append(time.perf_counter() - start)
             process.communicate()
-    return [Amount("start of main.py to the first step, MNIST", sorted(seconds)[rounds // 2],
+    return [Amount("start of main.py to the first step, MNIST", statistics.median(seconds),
                    "s", 8)]  # fmt: skip
 
 

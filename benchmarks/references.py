@@ -38,7 +38,6 @@ def stock_model(experiment: Experiment) -> LearningRule:
     """The experiment's model of Keras 3's own layers, and the looped one that it lacks."""
     stock = {
         "BatchNormalization": keras.layers.BatchNormalization,
-        "Conv2D": keras.layers.Conv2D,
         "Dropout": keras.layers.Dropout,
         "LocallyConnected2D": LoopedLocallyConnected2D,
     }

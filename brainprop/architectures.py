@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from brainprop.experiments import Architecture
-from brainprop.layers import BatchNormalization, Conv2D, Dropout, LocallyConnected2D
+from brainprop.layers import BatchNormalization, Dropout, LocallyConnected2D
 
 KERNEL_SIZE = 3
 POOL_SIZE = 2
@@ -43,7 +43,7 @@ class Blocks:
     def conv(self, filters: int, strides: int = 1) -> list[keras.Layer]:
         """Convolution, ReLU, batch normalization: in this order."""
         return [
-            Conv2D(
+            layers.Conv2D(
                 filters, KERNEL_SIZE, strides, padding="same", activation="relu", **self.kernel()
             ),
             BatchNormalization(),

@@ -1,6 +1,4 @@
-"""Layers that Keras 3 lacks or is slow at: locally connected, convolution, batch normalization,
-dropout.
-"""
+"""Layers that Keras 3 lacks or is slow at: locally connected, batch normalization, dropout."""
 
 import keras
 import numpy as np
@@ -160,49 +158,6 @@ def _pair(name: str, value) -> tuple[int, int]:
     if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
         raise ValueError(f"{name} must be a positive integer or a pair of them, not {value!r}")
     return pair
-
-
-@keras.saving.register_keras_serializable(package="brainprop")
-class Conv2D(keras.layers.Conv2D):
-    """Keras's convolution, whose gradient a CPU computes faster.
-
-    Arguments, weights, outputs and gradients are those of `keras.layers.Conv2D`. The gradient with
-    respect to the images is itself a convolution, of the gradient from above with the kernel
-    turned around; TensorFlow computes it by other code, which is slower on a CPU where TensorFlow
-    does without oneDNN, and as fast where it does not. GPUs, strides, and all but "same" padding
-    by an odd kernel are left to Keras.
-    """
-
-    def convolution_op(self, inputs, kernel):
-        special = (
-            self.strides != (1, 1)
-            or self.dilation_rate != (1, 1)
-            or self.groups != 1
-            or self.padding != "same"
-            or self.data_format != "channels_last"
-            or any(size % 2 == 0 for size in self.kernel_size)
-        )
-        if special or tf.config.list_physical_devices("GPU"):
-            return super().convolution_op(inputs, kernel)
-        return _same_convolution(tf.convert_to_tensor(inputs), tf.convert_to_tensor(kernel))
-
-
-@tf.custom_gradient
-def _same_convolution(images, kernel):
-    """Convolution with "same" padding by an odd kernel, and its two gradients."""
-
-    def gradient(upstream):
-        turned = tf.transpose(tf.reverse(kernel, axis=[0, 1]), [0, 1, 3, 2])
-        for_kernel = tf.raw_ops.Conv2DBackpropFilter(
-            input=images,
-            filter_sizes=tf.shape(kernel),
-            out_backprop=upstream,
-            strides=[1, 1, 1, 1],
-            padding="SAME",
-        )
-        return tf.nn.conv2d(upstream, turned, strides=1, padding="SAME"), for_kernel
-
-    return tf.nn.conv2d(images, kernel, strides=1, padding="SAME"), gradient
 
 
 @keras.saving.register_keras_serializable(package="brainprop")

@@ -1,12 +1,11 @@
 """What all tests share."""
 
-import os
-
 import numpy as np
 import pytest
 
-# TensorFlow reads this when it is imported.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+from brainprop.startup import prepare_environment
+
+prepare_environment()
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brainprop.layers import BatchNormalization, Conv2D, Dropout, LocallyConnected2D
+from brainprop.layers import BatchNormalization, Dropout, LocallyConnected2D
 
 EXACT = {"rtol": 1e-5, "atol": 1e-5}  # float32, sums of up to a hundred numbers
 HALF = {"rtol": 0.02, "atol": 0.03}  # bfloat16 has 8 significant bits
@@ -151,63 +151,6 @@ class TestLocallyConnected2D:
     def test_bad_rank(self):
         with pytest.raises(ValueError, match="expected ndim=4"):
             LocallyConnected2D(2, 3)(tf.ones([2, 8, 3]))
-
-
-class TestConv2D:
-    @staticmethod
-    def pair(shape, *args, **kwargs):
-        """Ours and Keras's, of the same weights."""
-        ours, stock = Conv2D(*args, **kwargs), keras.layers.Conv2D(*args, **kwargs)
-        for layer in (ours, stock):
-            layer.build(shape)
-        stock.set_weights(ours.get_weights())
-        return ours, stock
-
-    @pytest.mark.parametrize(
-        ("kernel_size", "arguments"),
-        [
-            (3, {}),
-            ((1, 5), {"use_bias": False, "activation": "relu"}),
-            (3, {"strides": 2}),
-            (2, {}),
-            (3, {"padding": "valid"}),
-            (3, {"dilation_rate": 2}),
-            (3, {"groups": 2}),
-        ],
-    )
-    def test_outputs_and_gradients_equal_those_of_keras(self, rng, kernel_size, arguments):
-        x = images(rng, 4, 7, 6, 4)
-        layers = self.pair(x.shape, 6, kernel_size, **{"padding": "same"} | arguments)
-        upstream = images(rng, *layers[0].compute_output_shape(x.shape))
-        ours, stock = (gradients(layer, x, upstream) for layer in layers)
-        assert len(ours) == (3 if arguments.get("use_bias") is False else 4)
-        for a, b in zip(ours, stock, strict=True):
-            np.testing.assert_allclose(a, b, **EXACT)
-
-    @pytest.mark.parametrize("policy", POLICIES)
-    def test_mixed_precision(self, rng, policy):
-        x, upstream = images(rng, 4, 7, 6, 4), images(rng, 4, 7, 6, 6)
-        layers = self.pair(x.shape, 6, 3, padding="same", dtype=policy)
-        ours, stock = (gradients(layer, x, upstream) for layer in layers)
-        assert ours[0].dtype == layers[0].compute_dtype
-        for a, b in zip(ours, stock, strict=True):
-            np.testing.assert_allclose(
-                a.astype("float32"), b.astype("float32"), rtol=0.02, atol=0.1
-            )
-
-    def test_gradient_has_a_gradient(self, rng):
-        """Which diagnostics of curvature need: a Hessian's product with a vector."""
-        x, direction = tf.constant(images(rng, 2, 5, 5, 3)), images(rng, 2, 5, 5, 3)
-        products = []
-        for layer in self.pair(x.shape, 4, 3, padding="same"):
-            with tf.GradientTape() as outer:
-                outer.watch(x)
-                with tf.GradientTape() as inner:
-                    inner.watch(x)
-                    y = tf.reduce_sum(layer(x) ** 3)
-                slope = tf.reduce_sum(inner.gradient(y, x) * direction)
-            products.append(outer.gradient(slope, x))
-        np.testing.assert_allclose(*products, rtol=1e-4, atol=1e-3)
 
 
 class TestBatchNormalization:
@@ -364,7 +307,7 @@ def small_network():
     for strides in (1, 2):
         x = LocallyConnected2D(4, 3, strides, activation="relu")(x)
         x = BatchNormalization()(x)
-    x = Conv2D(4, 3, padding="same")(x)
+    x = keras.layers.Conv2D(4, 3, padding="same")(x)
     x = Dropout(0.3, seed=1)(keras.layers.Flatten()(x))
     return keras.Model(inputs, keras.layers.Dense(2, dtype="float32")(x))
 
