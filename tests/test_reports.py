@@ -49,6 +49,12 @@ def test_within_two_of_the_papers_standard_deviations(accuracy, within, tmp_path
     assert (numbers["paper_epochs_mean"], numbers["paper_seconds_per_epoch"]) == (63, 3)
 
 
+def test_a_part_of_the_data_set_is_not_held_to_the_paper(tmp_path):
+    half = {"training": 30_000, "validation": 10_000}
+    write_run(tmp_path, Experiment(*MNIST), [0.5, 0.9931], images=half)
+    assert row(tmp_path, *MNIST)["within_two_paper_sd"] is None
+
+
 def test_what_the_paper_does_not_tell_stays_empty(tmp_path):
     write_run(tmp_path, Experiment("CIFAR10", "deep", "EBP"), [0.5, 0.6])
     numbers = row(tmp_path, "CIFAR10", "deep", "EBP")

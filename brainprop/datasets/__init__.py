@@ -26,6 +26,7 @@ class Dataset:
     Attributes:
         image_shape: Height, width and channels of an image.
         classes: The number of classes.
+        training_images: How many the whole data set has.
         architectures: The architectures that the paper trains on it.
         load: Loads it from a directory (see `load_data`'s `data_dir`).
         class_names: What the labels 0, 1, ... mean, from the same directory where it takes the
@@ -34,6 +35,7 @@ class Dataset:
 
     image_shape: tuple[int, int, int]
     classes: int
+    training_images: int
     architectures: tuple[str, ...]
     load: Callable[[str | Path | None], Data]
     class_names: Callable[[str | Path | None], tuple[str, ...]]
@@ -43,6 +45,7 @@ DATASETS = {
     "MNIST": Dataset(
         mnist.IMAGE_SHAPE,
         mnist.CLASSES,
+        60_000,
         ("dense", "loccon", "conv"),
         mnist.load,
         lambda data_dir: mnist.CLASS_NAMES,
@@ -50,6 +53,7 @@ DATASETS = {
     "CIFAR10": Dataset(
         cifar.IMAGE_SHAPE,
         cifar.CIFAR10.classes,
+        50_000,
         ("loccon", "conv", "deep"),
         cifar.load_cifar10,
         lambda data_dir: cifar.CIFAR10.class_names,
@@ -57,6 +61,7 @@ DATASETS = {
     "CIFAR100": Dataset(
         cifar.IMAGE_SHAPE,
         cifar.CIFAR100.classes,
+        50_000,
         ("loccon", "conv", "deep"),
         cifar.load_cifar100,
         lambda data_dir: cifar.CIFAR100.class_names,
@@ -64,6 +69,7 @@ DATASETS = {
     "TinyImageNet": Dataset(
         tiny_imagenet.IMAGE_SHAPE,
         tiny_imagenet.CLASSES,
+        100_000,
         ("deep",),
         tiny_imagenet.load,
         tiny_imagenet.class_names,
