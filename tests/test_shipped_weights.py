@@ -1,0 +1,61 @@
+"""The trained weights in `weights/` load, and score what their page states."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brainprop import build_model, load_weights
+from brainprop.cli import main
+from brainprop.datasets import DATASETS
+
+WEIGHTS = Path(__file__).parents[1] / "weights"
+FILES = sorted(path.name for path in WEIGHTS.glob("*.h5"))
+# The commands of the page that evaluate a file, and the last line that they print.
+EVALUATIONS = {
+    name: (network.split(), line)
+    for network, name, line in re.findall(
+        r"`python main\.py ([\w ]+) -l weights/(\w+\.h5)[^`]*`.*?`(accuracy [^`]+)`",
+        (WEIGHTS / "README.md").read_text(),
+    )
+}
+
+
+def test_there_are_files_and_the_page_names_each():
+    assert FILES
+    assert sorted(EVALUATIONS) == FILES
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_file_loads_and_tells_classes_apart(name):
+    network, _ = EVALUATIONS[name]
+    model = build_model(*network)
+    load_weights(model, WEIGHTS / name)
+    shape = DATASETS[network[0]].image_shape
+    images = np.random.default_rng(0).random((4, *shape), dtype=np.float32)
+    assert np.ptp(model.predict(images, verbose=0), axis=-1).min() > 0.01
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_history_is_beside_the_file_and_says_the_same(name):
+    network, line = EVALUATIONS[name]
+    history = json.loads((WEIGHTS / name.replace("_weights.h5", "_history.json")).read_text())
+    names = [history["settings"][key] for key in ("dataset", "architecture", "algorithm")]
+    assert names == network
+    best = history["history"]["val_accuracy"][history["best_epoch"] - 1]
+    assert best == history["best_val_accuracy"] == max(history["history"]["val_accuracy"])
+    assert line.split()[1] == f"{best:.4f}"
+
+
+def test_mnist_file_scores_what_is_stated(capsys):
+    """Up to an image or two whose best classes are so near that rounding decides."""
+    network, line = EVALUATIONS["MNIST_BrainProp_weights.h5"]
+    main([*network, "-l", str(WEIGHTS / "MNIST_BrainProp_weights.h5")])
+    stated, measured = (
+        [int(number) for number in re.findall(r"(\d+)/(\d+)", text)[-1]]
+        for text in (line, capsys.readouterr().out)
+    )
+    assert stated[1] == measured[1] == 10_000
+    assert abs(stated[0] - measured[0]) <= 1
