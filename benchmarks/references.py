@@ -1,5 +1,6 @@
 """What our networks are measured against: the same ones of other layers, and in PyTorch."""
 
+import sys
 from collections.abc import Callable
 from unittest import mock
 
@@ -56,6 +57,8 @@ def torch_step(experiment: Experiment, images: np.ndarray, labels: np.ndarray) -
     Returns:
         A function that learns from the batch once.
     """
+    # What PyTorch compiles with, and is not used here: loading it beside TensorFlow crashes.
+    sys.modules["triton"] = None  # type: ignore[assignment]
     import torch
     from torch import nn
 

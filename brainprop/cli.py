@@ -446,8 +446,8 @@ def add_settings(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     )  # fmt: skip
     settings.add_argument(
         "--mixed-precision", action="store_true", default=None,
-        help="compute in 16-bit floating point: bfloat16 on a CPU or a recent GPU, else float16 "
-        "(paper: no)",
+        help="compute in 16-bit floating point: bfloat16 on a CPU or a recent GPU, else float16; "
+        "slower on a CPU without AVX-512 BF16 or AMX (paper: no)",
     )  # fmt: skip
     settings.add_argument(
         "--jit", dest="jit_compile", action="store_true", default=None,
