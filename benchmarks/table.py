@@ -73,7 +73,7 @@ def save_chart(rows: Sequence[Row], machine: str, path: Path) -> None:
     axes.invert_yaxis()
     axes.set_xscale("log", base=2)  # Half the time and twice the time look alike.
     right = max(max(row.timing.ratio, row.limit or 0) for row in rows)
-    axes.set_xlim(0.125, 1.5 * right)  # Room for the number behind the longest bar.
+    axes.set_xlim(0.125, 2 * right)  # Room for the number behind the longest bar.
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("ratio of times; black line: at most; orange: missed")
     figure.suptitle(machine, fontsize="small")
