@@ -18,6 +18,15 @@ class Timing:
     milliseconds: dict[str, float]
     ratio: float
 
+    @classmethod
+    def of(cls, seconds: dict[str, list[float]]) -> "Timing":
+        """Sums up the seconds of every round, by name."""
+        first, second, *_ = seconds.values()
+        return cls(
+            {name: 1000 * statistics.median(times) for name, times in seconds.items()},
+            statistics.median(a / b for a, b in zip(first, second, strict=True)),
+        )
+
 
 def compare(calls: dict[str, Callable[[], object]], rounds: int, warm_up: int = 3) -> Timing:
     """Times calls in turn, round after round, and compares the first with the second.
@@ -34,8 +43,4 @@ def compare(calls: dict[str, Callable[[], object]], rounds: int, warm_up: int = 
             calls[name]()
             if round_ >= 0:
                 seconds[name].append(time.perf_counter() - start)
-    first, second, *_ = seconds.values()
-    return Timing(
-        {name: 1000 * statistics.median(times) for name, times in seconds.items()},
-        statistics.median(a / b for a, b in zip(first, second, strict=True)),
-    )
+    return Timing.of(seconds)

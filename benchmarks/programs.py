@@ -8,10 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
 from csv import DictReader
 from pathlib import Path
-from types import MappingProxyType
 
 import tensorflow as tf
 
@@ -41,16 +39,16 @@ def epoch(rounds: int) -> list[Row]:
         batch = random_batch(experiment)
         step, evaluate = step_of(model, batch), _evaluation_step_of(model, batch)
         step(), evaluate()
-        seconds = {"epoch": [], "steps": [], "evaluation": []}
+        names = ("epoch", "steps and evaluation", "steps", "evaluation")
+        seconds = {name: [] for name in names}
         for _ in range(rounds):
             seconds["steps"].append(_seconds(step, steps))
             seconds["evaluation"].append(_seconds(evaluate, evaluation_steps))
-            seconds["epoch"].append(_second_epoch("MNIST", architecture))
-        bare = [s + e for s, e in zip(seconds["steps"], seconds["evaluation"], strict=True)]
-        ratios = [e / b for e, b in zip(seconds["epoch"], bare, strict=True)]
-        medians = {name: 1000 * statistics.median(times) for name, times in seconds.items()}
+            bare = seconds["steps"][-1] + seconds["evaluation"][-1]
+            seconds["steps and evaluation"].append(bare)
+            seconds["epoch"].append(_second_epoch(architecture))
         what = f"a whole epoch / its bare steps and evaluation, {architecture} (MNIST)"
-        rows.append(Row(what, Timing(medians, statistics.median(ratios)), 1.05))
+        rows.append(Row(what, Timing.of(seconds), 1.05))
     return rows
 
 
@@ -71,29 +69,22 @@ def onednn(rounds: int) -> list[Row]:
     """An epoch of `main.py` on part of MNIST, with the library oneDNN against without it."""
     rows = []
     for architecture, images in (("conv", 12_800), ("loccon", 3_200), ("dense", 25_600)):
+        few = ("--max-train-samples", str(images), "--max-eval-samples", "1000")
         seconds = {"with": [], "without": []}
         for _ in range(rounds):
-            for switch, name in (("1", "with"), ("0", "without")):
-                environment = {"TF_ENABLE_ONEDNN_OPTS": switch}
-                few = ("--max-train-samples", str(images), "--max-eval-samples", "1000")
-                seconds[name].append(_second_epoch("MNIST", architecture, few, environment))
-        ratios = [a / b for a, b in zip(*seconds.values(), strict=True)]
-        medians = {name: 1000 * statistics.median(times) for name, times in seconds.items()}
+            for name, switch in (("with", "1"), ("without", "0")):
+                epoch_seconds = _second_epoch(architecture, *few, TF_ENABLE_ONEDNN_OPTS=switch)
+                seconds[name].append(epoch_seconds)
         what = f"{architecture} epoch with oneDNN / without (part of MNIST)"
-        rows.append(Row(what, Timing(medians, statistics.median(ratios))))
+        rows.append(Row(what, Timing.of(seconds)))
     return rows
 
 
-def _second_epoch(
-    dataset: str,
-    architecture: str,
-    options: Sequence[str] = (),
-    environment: Mapping[str, str] = MappingProxyType({}),
-) -> float:
-    """The seconds of the second epoch of `main.py DATASET ARCHITECTURE BrainProp OPTIONS`."""
+def _second_epoch(architecture: str, *options: str, **environment: str) -> float:
+    """The seconds of the second epoch of `main.py MNIST ARCHITECTURE BrainProp OPTIONS`."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.csv"
-        command = [sys.executable, str(MAIN), dataset, architecture, "BrainProp", "--epochs", "2",
+        command = [sys.executable, str(MAIN), "MNIST", architecture, "BrainProp", "--epochs", "2",
                    "--log-csv", str(log), *options]  # fmt: skip
         subprocess.run(command, env=os.environ | environment, stdout=subprocess.DEVNULL, check=True)
         with log.open() as file:
