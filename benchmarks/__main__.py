@@ -9,6 +9,7 @@ so they hold on a noisy machine too; milliseconds do not.
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 RATIOS = ("rules", "layers", "frameworks", "switches", "epoch")
@@ -34,7 +35,7 @@ def main() -> int:
     from brainprop.errors import BrainPropError
 
     few = min(arguments.rounds, 3)  # Rounds of what takes seconds, not milliseconds.
-    measure = {
+    measure: dict[str, Callable[[], list]] = {
         "rules": lambda: steps.rules(arguments.rounds),
         "layers": lambda: steps.layers(arguments.rounds),
         "frameworks": lambda: steps.frameworks(arguments.rounds),
@@ -43,7 +44,7 @@ def main() -> int:
         "start_up": lambda: programs.start_up(few),
         "memory": lambda: programs.memory(arguments.data_dir),
     }
-    found = {RATIOS: [], AMOUNTS: []}
+    found: dict[tuple[str, ...], list] = {RATIOS: [], AMOUNTS: []}
     for kind, results in found.items():
         for part in (part for part in kind if part in parts):
             print(f"measuring {part} ...", file=sys.stderr, flush=True)

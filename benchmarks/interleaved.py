@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -28,7 +28,7 @@ class Timing:
         )
 
 
-def compare(calls: dict[str, Callable[[], object]], rounds: int, warm_up: int = 3) -> Timing:
+def compare(calls: Mapping[str, Callable[[], object]], rounds: int, warm_up: int = 3) -> Timing:
     """Times calls in turn, round after round, and compares the first with the second.
 
     Args:
@@ -36,9 +36,9 @@ def compare(calls: dict[str, Callable[[], object]], rounds: int, warm_up: int = 
         rounds: How many times each is timed.
         warm_up: Untimed rounds before, in which graphs are traced and caches fill.
     """
-    seconds = {name: [] for name in calls}
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
     for round_ in range(-warm_up, rounds):
-        for name in calls if round_ % 2 else reversed(calls):
+        for name in calls if round_ % 2 else reversed(list(calls)):
             start = time.perf_counter()
             calls[name]()
             if round_ >= 0:

@@ -34,7 +34,7 @@ def operation_milliseconds(step, steps: int) -> Counter:
                 step()
         (file,) = Path(folder).rglob("*.xplane.pb")
         profile = xplane_pb2.XSpace.FromString(file.read_bytes())
-    times = Counter()
+    times: Counter[str] = Counter()
     for plane in profile.planes:
         for event in (event for line in plane.lines for event in line.events):
             path, _, operation = plane.event_metadata[event.metadata_id].name.rpartition(":")

@@ -40,7 +40,7 @@ def epoch(rounds: int) -> list[Row]:
         step, evaluate = step_of(model, batch), _evaluation_step_of(model, batch)
         step(), evaluate()
         names = ("epoch", "steps and evaluation", "steps", "evaluation")
-        seconds = {name: [] for name in names}
+        seconds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(rounds):
             seconds["steps"].append(_seconds(step, steps))
             seconds["evaluation"].append(_seconds(evaluate, evaluation_steps))
@@ -70,7 +70,7 @@ def onednn(rounds: int) -> list[Row]:
     rows = []
     for architecture, images in (("conv", 12_800), ("loccon", 3_200), ("dense", 25_600)):
         few = ("--max-train-samples", str(images), "--max-eval-samples", "1000")
-        seconds = {"with": [], "without": []}
+        seconds: dict[str, list[float]] = {"with": [], "without": []}
         for _ in range(rounds):
             for name, switch in (("with", "1"), ("without", "0")):
                 epoch_seconds = _second_epoch(architecture, *few, TF_ENABLE_ONEDNN_OPTS=switch)
@@ -102,7 +102,7 @@ def start_up(rounds: int) -> list[Amount]:
     for _ in range(rounds):
         start = time.perf_counter()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            next(line for line in process.stdout if "accuracy:" in line)
+            next(line for line in process.stdout or () if "accuracy:" in line)
             seconds.append(time.perf_counter() - start)
             process.communicate()
     return [Amount("start of main.py to the first step, MNIST", statistics.median(seconds),

@@ -63,7 +63,7 @@ def torch_step(experiment: Experiment, images: np.ndarray, labels: np.ndarray) -
     from torch import nn
 
     torch.manual_seed(experiment.seed)
-    layers = {
+    layers: dict[str, Callable[..., list]] = {
         "conv": lambda filters, strides=1: [
             nn.LazyConv2d(filters, 3, strides, padding=1, bias=False),
             nn.ReLU(),

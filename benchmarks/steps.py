@@ -83,7 +83,7 @@ def switches(rounds: int) -> list[Row]:
     rows = []
     for switch, architecture in product(("mixed_precision", "jit_compile"), ("deep", "conv")):
         usual = Experiment("CIFAR10", architecture, "BrainProp")
-        switched = replace(usual, **{switch: True})
+        switched = replace(usual, **{switch: True})  # type: ignore[arg-type]
         batch = random_batch(usual)
         steps = {
             "with": step_of(model_for(switched), batch),

@@ -10,14 +10,16 @@ import pytest
 from brainprop import build_model, load_weights
 from brainprop.cli import main
 from brainprop.datasets import DATASETS
+from brainprop.reports import as_csv, as_markdown, read_results, table_rows
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 FILES = sorted(path.name for path in WEIGHTS.glob("*.h5"))
-# The commands of the page that evaluate a file, and the last line that they print.
+# The commands of the page that evaluate a file, the last line that they print, and the history.
 EVALUATIONS = {
-    name: (network.split(), line)
-    for network, name, line in re.findall(
-        r"`python main\.py ([\w ]+) -l weights/(\w+\.h5)[^`]*`.*?`(accuracy [^`]+)`",
+    name: (network.split(), line, history)
+    for network, name, line, history in re.findall(
+        r"`python main\.py ([\w ]+) -l weights/(\w+\.h5)[^`]*`.*?`(accuracy [^`]+)`"
+        r".*?\[history\]\(([^)]+)\)",
         (WEIGHTS / "README.md").read_text(),
     )
 }
@@ -30,7 +32,7 @@ def test_there_are_files_and_the_page_names_each():
 
 @pytest.mark.parametrize("name", FILES)
 def test_file_loads_and_tells_classes_apart(name):
-    network, _ = EVALUATIONS[name]
+    network, *_ = EVALUATIONS[name]
     model = build_model(*network)
     load_weights(model, WEIGHTS / name)
     shape = DATASETS[network[0]].image_shape
@@ -40,8 +42,8 @@ def test_file_loads_and_tells_classes_apart(name):
 
 @pytest.mark.parametrize("name", FILES)
 def test_history_is_beside_the_file_and_says_the_same(name):
-    network, line = EVALUATIONS[name]
-    history = json.loads((WEIGHTS / name.replace("_weights.h5", "_history.json")).read_text())
+    network, line, path = EVALUATIONS[name]
+    history = json.loads((WEIGHTS / path).read_text())
     names = [history["settings"][key] for key in ("dataset", "architecture", "algorithm")]
     assert names == network
     best = history["history"]["val_accuracy"][history["best_epoch"] - 1]
@@ -51,7 +53,7 @@ def test_history_is_beside_the_file_and_says_the_same(name):
 
 def test_mnist_file_scores_what_is_stated(capsys):
     """Up to an image or two whose best classes are so near that rounding decides."""
-    network, line = EVALUATIONS["MNIST_BrainProp_weights.h5"]
+    network, line, _ = EVALUATIONS["MNIST_BrainProp_weights.h5"]
     main([*network, "-l", str(WEIGHTS / "MNIST_BrainProp_weights.h5")])
     stated, measured = (
         [int(number) for number in re.findall(r"(\d+)/(\d+)", text)[-1]]
@@ -59,3 +61,15 @@ def test_mnist_file_scores_what_is_stated(capsys):
     )
     assert stated[1] == measured[1] == 10_000
     assert abs(stated[0] - measured[0]) <= 1
+
+
+def test_the_report_is_that_of_the_runs_and_its_rows_stand_in_the_readme(capsys):
+    rows = table_rows(read_results(WEIGHTS))
+    assert not capsys.readouterr().err  # No file was left out.
+    report = (WEIGHTS / "report.md").read_text()
+    assert report == as_markdown(rows)
+    assert (WEIGHTS / "report.csv").read_text() == as_csv(rows)
+    readme = (WEIGHTS.parent / "README.md").read_text()
+    table = [line for line in report.splitlines() if line.startswith("| ")]
+    assert len(table) >= 3
+    assert [line for line in table if line not in readme] == []
