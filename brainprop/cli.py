@@ -24,7 +24,7 @@ from brainprop.errors import BrainPropError
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, algorithm_of, data_for
 from brainprop.files import check_readable, make_directory
 from brainprop.pictures import read_pictures
-from brainprop.startup import start_tensorflow
+from brainprop.startup import prepare_environment, start_tensorflow
 
 SUCCESS, FAILURE, SIGNAL_BASE = 0, 1, 128
 TOP_K, MIN_CLASSES_FOR_TOP_K = 5, 100
@@ -42,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         The exit code: 0 success, 1 the loss diverged, 2 bad input or a file that
         cannot be written, 128 + n ended by signal n.
     """
+    prepare_environment()
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
@@ -132,7 +133,8 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
         best = f"{run.best_accuracy:.4f} at epoch {run.best_epoch} of {run.epochs}"
         print(f"best validation accuracy {best}")
     else:
-        print("no epoch was completed, so there is nothing to save", file=sys.stderr)
+        problem = "has a finite loss" if run.epochs else "was completed"
+        print(f"no epoch {problem}, so there is nothing to save", file=sys.stderr)
     if problems:
         raise BrainPropError("; ".join(map(str, problems))) from problems[0]
     if interruption.received is not None:
@@ -405,7 +407,8 @@ def add_data_dir(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--data-dir", metavar="DIR", type=Path,
         help="folder of the data set (default: the environment variable BRAINPROP_DATA, else "
-        "the current folder, else Keras's cache, else a download)",
+        "the current folder; then the program's own). What is not there is taken from Keras's "
+        "cache, or downloaded",
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment
 from brainprop.run_folder import Attempt, Status, complete
+from brainprop.startup import prepare_environment
 
 MAX_RETRIES = 100  # Of a run: a preempted machine is no fault of its own.
 # A machine that is gone may hold a run's lock for a while; NFS frees it after 90 seconds.
@@ -79,6 +80,7 @@ def _complete(
     experiment: Experiment, folder: Path, data_dir: Path | None, cpus: int, gpus: float
 ) -> Attempt:
     """What a worker does."""
+    prepare_environment()
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(cpus)

@@ -16,6 +16,7 @@ import tensorflow as tf
 from brainprop.datasets import Data, pipeline
 from brainprop.experiments import Experiment
 from brainprop.learning_rules import EBP, BrainProp, LearningRule, replicas
+from brainprop.local_rule import angle
 from brainprop.training import EVALUATION_BATCH_SIZE, splits
 
 PROBE_SIZE = 512
@@ -113,7 +114,9 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
     measured: dict[str, float | list[int]] = {}
     for name, layer in layers.items():
         update = float(model.optimizer.learning_rate) * gradients[type(model).__name__][name]
-        measured[f"angle/{name}"] = _angle(gradients["BrainProp"][name], gradients["EBP"][name])
+        updates = (gradients[rule][name].astype("float64") for rule in ("BrainProp", "EBP"))
+        with np.errstate(invalid="ignore"):  # Without a gradient, there is no angle.
+            measured[f"angle/{name}"] = angle(*updates)
         measured[f"update_norm/{name}"] = float(np.linalg.norm(update))
         measured[f"weight_norm/{name}"] = float(np.linalg.norm(layer.kernel))
     for name, peak in peaks.items():
@@ -189,14 +192,6 @@ def _run(probe, images: tf.Tensor, labels: tf.Tensor) -> tuple:
     strategy = tf.distribute.get_strategy()
     results = strategy.run(probe, args=(images, labels))
     return tf.nest.map_structure(lambda x: strategy.experimental_local_results(x)[0], results)
-
-
-def _angle(a: np.ndarray, b: np.ndarray) -> float:
-    """The angle between two arrays, read as vectors, in degrees."""
-    a, b = a.ravel().astype("float64"), b.ravel().astype("float64")
-    with np.errstate(invalid="ignore"):
-        cosine = (a @ b) / (np.linalg.norm(a) * np.linalg.norm(b))
-    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
 
 def _histogram(errors: np.ndarray) -> list[int]:

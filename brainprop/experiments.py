@@ -20,7 +20,7 @@ class Architecture:
 
     Attributes:
         layers: The hidden layers in order, each the name of a block in
-            `brainprop.architectures.BLOCKS` and the block's arguments.
+            `brainprop.architectures.Blocks` and the block's arguments.
         batch_size: Images a step.
         kernel_stddev: Standard deviation of the normal distribution, of mean 0, from
             which every kernel is drawn.

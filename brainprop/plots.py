@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from brainprop.errors import BrainPropError
+from brainprop.experiments import ALGORITHMS
 from brainprop.files import written_whole
 
 if TYPE_CHECKING:  # A figure of results that are on disk does without TensorFlow.
@@ -25,11 +26,13 @@ if TYPE_CHECKING:  # A figure of results that are on disk does without TensorFlo
 
 # Blue and orange of the Okabe-Ito palette, which the color-blind can tell apart.
 TRAINING_COLOR, VALIDATION_COLOR = "#0072B2", "#E69F00"
-# Told apart by their style where there is no color.
-ALGORITHM_STYLES: dict[str, dict[str, Any]] = {
-    "BrainProp": {"color": "#0072B2", "linestyle": "-"},
-    "EBP": {"color": "#D55E00", "linestyle": (0, (4, 1.5))},
-}
+# Those of the algorithms in their order; told apart by their lines where there is no color.
+ALGORITHM_STYLES: tuple[dict[str, Any], ...] = (
+    {"color": "#0072B2", "linestyle": "-"},
+    {"color": "#D55E00", "linestyle": (0, (4, 1.5))},
+    {"color": "#009E73", "linestyle": (0, (1, 1))},
+    {"color": "#CC79A7", "linestyle": (0, (4, 1, 1, 1))},
+)
 BEST_COLOR, OTHERS_COLOR = "#0072B2", "#56B4E9"
 # Layers are in order, and so are this map's colors, which the color-blind can tell apart too.
 LAYER_COLORS = colormaps["viridis"]
@@ -99,7 +102,7 @@ def learning_curves_figure(panels: Mapping[str, Mapping[str, Sequence]]) -> Figu
     for position, (title, curves) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(rows, columns, position)
         for algorithm, seeds in curves.items():
-            style = ALGORITHM_STYLES[algorithm]
+            style = ALGORITHM_STYLES[list(ALGORITHMS).index(algorithm) % len(ALGORITHM_STYLES)]
             means, lows, highs = _by_epoch(seeds)
             epochs = range(1, len(means) + 1)
             marker = "o" if len(means) == 1 else None
@@ -110,7 +113,7 @@ def learning_curves_figure(panels: Mapping[str, Mapping[str, Sequence]]) -> Figu
         axes.set_ylim(bottom=_bottom(curves))
         _label_epochs(axes)
         axes.grid(alpha=0.3)
-    names = [name for name in ALGORITHM_STYLES if name in styles]
+    names = [name for name in ALGORITHMS if name in styles]
     figure.legend(
         [styles[name] for name in names],
         names,

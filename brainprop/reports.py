@@ -74,7 +74,7 @@ def _read(path: Path) -> Result:
     if path.name != expected:  # So that no run counts twice.
         raise BrainPropError(f"a run of its settings is called {expected}")
     history, best_epoch = told["history"], told["best_epoch"]
-    diverged = history["loss"][-1] is None
+    diverged = None in (history["loss"][-1], history["val_loss"][-1])
     val_accuracy = tuple(100 * value for value in history["val_accuracy"])
     accuracy = told["best_val_accuracy"]
     if len(val_accuracy) != told["epochs"] or not all(0 <= value <= 100 for value in val_accuracy):

@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import io
 import re
+import signal
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -25,11 +26,12 @@ from brainprop.cli import (
     settings_given,
 )
 from brainprop.datasets import DATASETS, MAX_INTEGER, load_data
+from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, data_for
 from brainprop.files import make_directory
 from brainprop.run_folder import Attempt, RunFiles, Status, complete
-from brainprop.startup import start_tensorflow
+from brainprop.startup import prepare_environment, start_tensorflow
 
 PAPER_SEEDS = range(1, 11)
 MAX_SEEDS = 1000
@@ -46,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         The exit code: 0 success, 1 a run diverged, 2 bad input, 128 + n ended by signal n.
     """
+    prepare_environment()
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
@@ -58,9 +61,9 @@ def main(argv: list[str] | None = None) -> int:
         return _work_off(experiments, arguments)
     except BrainPropError as error:
         return parser.report(error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print("interrupted: the same command goes on", file=sys.stderr)
-        return SIGNAL_BASE + 2
+        return SIGNAL_BASE + (interrupt.args[0] if interrupt.args else signal.SIGINT)
 
 
 def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
@@ -166,9 +169,11 @@ def _measure(experiment: Experiment, data_dir: Path | None) -> float:
     data = data_for(experiment, data_dir)
     with contextlib.redirect_stdout(io.StringIO()):  # It tells of a run that begins.
         start_tensorflow(experiment)
+    from brainprop import devices
     from brainprop.estimates import seconds_per_epoch
 
-    return seconds_per_epoch(experiment, data)
+    with devices.failures_told():
+        return seconds_per_epoch(experiment, data)
 
 
 def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
@@ -186,7 +191,14 @@ def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) ->
         raise BrainPropError(f"--results {arguments.results} holds no finished run to report")
     table = reports.table_rows(results)
     print(reports.as_markdown(table), end="")
-    for path in reports.write_report(table, arguments.results):
+    try:
+        saved = reports.write_report(table, arguments.results)
+    except OSError as error:
+        raise BrainPropError(
+            f"--results {arguments.results} cannot be written to ({one_line(error)}): make room "
+            "there, or copy the results to another folder"
+        ) from error
+    for path in saved:
         print(f"saved {path}", file=sys.stderr)
     return SUCCESS
 

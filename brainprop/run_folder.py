@@ -222,7 +222,7 @@ def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
 
     keras.utils.clear_session()  # An earlier run's memory, and the numbers in its layers' names.
     files.checkpoint_dir.mkdir(exist_ok=True)
-    with devices.strategy(gpus).scope():
+    with devices.failures_told(), devices.strategy(gpus).scope():
         model = model_for(experiment)
         run = train(model, experiment, data, files.checkpoint_dir, resume=True)
     if run.failure:

@@ -9,14 +9,23 @@ from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment
 
 # What TensorFlow reads when it is imported. By itself it uses oneDNN only on the newest processors;
-# on older ones, too, every network of the paper trains faster with it (`benchmarks`, switches).
-ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
+# on older ones, too, every network of the paper trains faster with it (`benchmarks`, switches). And
+# by itself it takes all of a GPU's memory at once, so that no two runs could share one.
+ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_ENABLE_ONEDNN_OPTS": "1",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+}
+# Whatever the environment and keras.json choose, for other programs.
+OURS = {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "agg"}
 
 
 def prepare_environment() -> None:
-    """Sets `ENVIRONMENT`, before TensorFlow is imported, where the user has not."""
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    """Sets `OURS`, and `ENVIRONMENT` where the user has not, before TensorFlow is imported.
+
+    The commands do so first of all, since downloading a data set imports Keras already.
+    """
+    os.environ |= ENVIRONMENT | os.environ | OURS
 
 
 def start_tensorflow(experiment: Experiment) -> None:
@@ -26,8 +35,6 @@ def start_tensorflow(experiment: Experiment) -> None:
         BrainPropError: It cannot be imported.
     """
     prepare_environment()
-    # Whatever the environment and keras.json choose, for other programs.
-    os.environ |= {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "agg"}
     try:
         with _quiet_stderr():
             import keras

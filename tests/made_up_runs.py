@@ -25,11 +25,15 @@ def curve(final, rise, seed):
     return (np.clip(values, 0, 100) / 100).round(4).tolist()
 
 
-def write_run(folder, experiment, val_accuracy, diverged=False, **changes):
-    """Writes the result of a run with these validation accuracies; returns its path."""
+def write_run(folder, experiment, val_accuracy, diverged_in=None, **changes):
+    """Writes the result of a run with these validation accuracies; returns its path.
+
+    `diverged_in` names the loss that is no longer a number in the last epoch.
+    """
     loss = [1 / epoch for epoch in range(1, len(val_accuracy) + 1)]
-    if diverged:
-        loss[-1] = None
+    history = {"loss": loss, "val_loss": loss[:], "val_accuracy": val_accuracy}
+    if diverged_in:
+        history[diverged_in][-1] = None
     told = {
         "settings": experiment.settings(),
         "images": {"training": 60_000, "validation": 10_000},
@@ -39,11 +43,7 @@ def write_run(folder, experiment, val_accuracy, diverged=False, **changes):
         "best_epoch": 1 + int(np.argmax(val_accuracy)),
         "best_val_accuracy": max(val_accuracy),
         "test_accuracy": None,
-        "history": {
-            "loss": loss,
-            "val_accuracy": val_accuracy,
-            "seconds": [9.0] + [3.0] * (len(val_accuracy) - 1),
-        },
+        "history": history | {"seconds": [9.0] + [3.0] * (len(val_accuracy) - 1)},
     } | changes
     path = RunFiles(folder, experiment).result
     path.write_text(json.dumps(told))

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from brainprop import cli, experiments, learning_rules, models, reproduce
+from brainprop import cli, experiments, learning_rules, models, plots, reproduce
 from brainprop.datasets import DATASETS
 from brainprop.experiments import Experiment
 
@@ -95,3 +95,5 @@ def test_an_architecture_and_an_algorithm_can_be_added_as_shown(monkeypatch):
     after = model.evaluate(images, labels, verbose=0, return_dict=True)["loss"]
     assert after == pytest.approx(np.mean(errors) / 2 + penalty, rel=1e-4)
     assert after < before
+    assert experiments.algorithm_of(model.layers[-1].name) == name
+    assert plots.learning_curves_figure({"MNIST, wide": {name: [[50, 90]], "EBP": [[60, 80]]}})

@@ -95,9 +95,10 @@ def test_runs_on_a_part_of_the_data_are_a_row_and_a_panel_of_their_own(tmp_path)
     ]
 
 
-def test_a_diverged_run_is_counted_but_has_no_part_in_the_mean(tmp_path):
+@pytest.mark.parametrize("shows_in", ["loss", "val_loss"])  # The last step: in the latter only.
+def test_a_diverged_run_is_counted_but_has_no_part_in_the_mean(shows_in, tmp_path):
     write_run(tmp_path, Experiment(*MNIST), [0.5, 0.99])
-    write_run(tmp_path, Experiment(*MNIST, seed=2), [0.5, 0.1], diverged=True)
+    write_run(tmp_path, Experiment(*MNIST, seed=2), [0.5, 0.1], diverged_in=shows_in)
     numbers = row(tmp_path, *MNIST)
     assert (numbers["seeds"], numbers["diverged"]) == (1, 1)
     assert numbers["accuracy_mean"] == pytest.approx(99)
@@ -205,7 +206,10 @@ def test_the_summary_of_a_run_is_what_the_report_reads(tmp_path):
     from brainprop.results import write_summary
     from brainprop.training import Outcome, Run
 
-    history = {"loss": [0.5, 0.2], "val_accuracy": [0.5, 0.9], "seconds": [2.0, 1.0]}
+    history = {
+        "loss": [0.5, 0.2], "val_loss": [0.4, 0.3], "val_accuracy": [0.5, 0.9],
+        "seconds": [2.0, 1.0],
+    }  # fmt: skip
     run = Run(Experiment(*MNIST), history, 2, 0.9, Outcome.COMPLETED, 60_000, 10_000)
     write_summary(run, tmp_path / "MNIST_conv_BrainProp_seed1.json")
     assert json.loads((tmp_path / "MNIST_conv_BrainProp_seed1.json").read_text())["epochs"] == 2

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 from made_up_runs import write_run
 
 from brainprop import checkpoints, reproduce, run_folder
@@ -318,3 +319,36 @@ def test_a_file_system_that_cannot_lock_is_told(tmp_path, monkeypatch):
     attempt = complete(dense(), tmp_path)
     assert attempt.status is Status.FAILED
     assert "No locks available" in attempt.message and "--results" in attempt.message
+
+
+def test_a_device_that_fails_as_the_network_is_built_fails_that_run(tmp_path, monkeypatch):
+    def build(_):
+        raise tf.errors.ResourceExhaustedError(None, None, "no memory left on the GPU")
+
+    monkeypatch.setattr("brainprop.models.model_for", build)
+    attempt = complete(dense(epochs=1), tmp_path, PROJECT)
+    assert attempt.status is Status.FAILED and "no memory left" in attempt.message
+    monkeypatch.setattr("brainprop.estimates.model_for", build)
+    arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1", "--dry-run"]
+    assert reproduce.main([*arguments, "--results", str(tmp_path)]) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_gives_its_own_exit_code(tmp_path, monkeypatch, number):
+    def interrupt(*_):
+        raise KeyboardInterrupt(number)
+
+    monkeypatch.setattr(reproduce, "complete", interrupt)
+    arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1", "--results", str(tmp_path)]
+    assert reproduce.main(arguments) == 128 + number
+
+
+def test_a_report_that_cannot_be_written_is_told_in_one_line(tmp_path, monkeypatch, capsys):
+    def fill(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    write_run(tmp_path, dense(), [0.5])
+    monkeypatch.setattr("brainprop.reports.written_whole", fill)
+    assert reproduce.main(["--report", "--results", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "No space left on device" in line and str(tmp_path) in line

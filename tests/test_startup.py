@@ -4,10 +4,15 @@ import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from brainprop.startup import ENVIRONMENT, prepare_environment
+from brainprop import cli, reproduce
+from brainprop.errors import BrainPropError
+from brainprop.startup import ENVIRONMENT, OURS, prepare_environment
+
+PROJECT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("name", ENVIRONMENT)
@@ -20,6 +25,30 @@ def test_environment_is_set_where_the_user_has_not(monkeypatch, name):
     assert os.environ[name] == "0"
 
 
+@pytest.mark.parametrize(
+    ("command", "loader", "arguments"),
+    [
+        (cli, "data_for", ["MNIST", "conv", "EBP"]),
+        (reproduce, "load_data", ["--datasets", "MNIST", "--seeds", "1"]),
+    ],
+)
+def test_environment_is_set_before_a_download_imports_keras(
+    command, loader, arguments, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    for name in (*ENVIRONMENT, *OURS):
+        monkeypatch.delenv(name)
+    found = {}
+
+    def load(*_):
+        found.update(os.environ)
+        raise BrainPropError("no network")
+
+    monkeypatch.setattr(command, loader, load)
+    assert command.main(arguments) == 2
+    assert found.items() >= (ENVIRONMENT | OURS).items()
+
+
 @pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64", reason="not every build has oneDNN"
 )
@@ -29,5 +58,5 @@ def test_onednn_is_on(monkeypatch):
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
     program = "from brainprop import startup; startup.prepare_environment(); import tensorflow"
     command = [sys.executable, "-c", program]
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT)
     assert "oneDNN custom operations are on" in run.stderr
