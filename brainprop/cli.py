@@ -54,10 +54,15 @@ def main(argv: list[str] | None = None) -> int:
         return parser.report(error)
     except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
-        return SIGNAL_BASE + (interrupt.args[0] if interrupt.args else signal.SIGINT)
+        return exit_code(interrupt)
     except BrokenPipeError:  # Nobody reads stdout any more, as after `| head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
+
+
+def exit_code(interrupt: KeyboardInterrupt) -> int:
+    """What a shell tells of a program that a signal ended: 128 + n, n being Ctrl-C's by default."""
+    return SIGNAL_BASE + (interrupt.args[0] if interrupt.args else signal.SIGINT)
 
 
 def _run(arguments: argparse.Namespace) -> int:

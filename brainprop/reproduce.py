@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import io
 import re
-import signal
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ from brainprop.cli import (
     SUCCESS,
     add_data_dir,
     add_settings,
+    exit_code,
     settings_given,
 )
 from brainprop.datasets import DATASETS, MAX_INTEGER, load_data
@@ -63,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
         return parser.report(error)
     except KeyboardInterrupt as interrupt:
         print("interrupted: the same command goes on", file=sys.stderr)
-        return SIGNAL_BASE + (interrupt.args[0] if interrupt.args else signal.SIGINT)
+        return exit_code(interrupt)
 
 
 def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
