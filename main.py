@@ -9,6 +9,4 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 from brainprop.cli import main  # noqa: E402
 
 if __name__ == "__main__":
-    # A path may hold what a terminal cannot show.
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""Measures how fast the program is, prints a Markdown table and draws a bar chart.
+"""Measures how fast the program is, prints a Markdown table and, with --chart, draws bars.
 
     python -m benchmarks                    all of it, about 25 minutes on two cores
     python -m benchmarks rules layers       only these
@@ -22,7 +22,7 @@ def main() -> int:
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(RATIOS + AMOUNTS)}"
     )
     parser.add_argument("--rounds", type=int, default=15, help="of each step (default: 15)")
-    parser.add_argument("--chart", type=Path, default=Path("benchmarks/speed.png"))
+    parser.add_argument("--chart", type=Path, help="draw the ratios into this PNG file")
     parser.add_argument("--data-dir", type=Path, help="of Tiny ImageNet, whose memory is measured")
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - {*RATIOS, *AMOUNTS}
@@ -55,7 +55,7 @@ def main() -> int:
     rows, amounts = found[RATIOS], found[AMOUNTS]
     machine = devices.description()
     print(table.markdown(rows, amounts, machine))
-    if rows:
+    if rows and arguments.chart:
         table.save_chart(rows, machine, arguments.chart)
         print(f"\nthe chart is {arguments.chart}", file=sys.stderr)
     return 0

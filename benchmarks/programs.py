@@ -2,7 +2,6 @@
 
 import math
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from benchmarks.interleaved import Timing
 from benchmarks.steps import random_batch, step_of
 from benchmarks.table import Amount, Row
 from brainprop.datasets import load_data
+from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment
 from brainprop.models import model_for
 from brainprop.training import EVALUATION_BATCH_SIZE
@@ -121,9 +121,15 @@ def memory(data_dir: Path | None, seconds: int = 90) -> list[Amount]:
     if data_dir:
         command += ["--data-dir", str(data_dir)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        time.sleep(seconds)
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        os.kill(process.pid, signal.SIGTERM)
-    (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+        try:
+            time.sleep(seconds)
+            status = Path(f"/proc/{process.pid}/status").read_text()
+        except FileNotFoundError as error:
+            raise BrainPropError("only Linux tells a process's peak memory") from error
+        finally:
+            process.terminate()
+    peaks = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")]
+    if not peaks:  # A process that has ended has none.
+        raise BrainPropError(f"training ended in its first {seconds} s, perhaps out of memory")
     what = f"peak memory, Tiny ImageNet deep ({images:,} training images)"
-    return [Amount(what, int(peak) * 1024 / 1e9, "GB", 3)]
+    return [Amount(what, int(peaks[0]) * 1024 / 1e9, "GB", 3)]

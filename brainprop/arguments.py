@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import math
 import numbers
 import sys
 from collections.abc import Iterable
@@ -63,7 +62,7 @@ def check_number(name: str, value, kind: type, low: float, high: float) -> None:
     """
     accepted = numbers.Integral if kind is int else numbers.Real
     is_number = isinstance(value, accepted) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not low <= value <= high:
+    if not is_number or not low <= value <= high:  # Not a number is not within, either.
         what = "a whole number" if kind is int else "a number"
         raise BrainPropError(f"{name} must be {what} from {low} to {high}, not {value!r}")
 

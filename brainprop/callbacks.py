@@ -1,9 +1,11 @@
 """What happens around an epoch or a batch of training, as Keras callbacks."""
 
+import csv
 import math
 import signal
 import threading
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from brainprop import checkpoints
 from brainprop.checkpoints import Checkpoint
 from brainprop.errors import BrainPropError
+from brainprop.files import written_whole
 
 
 def is_finite(logs) -> bool:
@@ -57,7 +60,8 @@ class Interrupted(Exception):
 class Interruption(keras.callbacks.Callback):
     """Ends training after the batch during which SIGINT or SIGTERM came; a second one does at once.
 
-    It handles the signals while it is entered as a context, in the main thread. It can be entered
+    It handles the signals while it is entered as a context, in the main thread, but for those that
+    the program shall ignore, as a shell says of its jobs in the background. It can be entered
     again within itself, which holds signals back that come once training is over.
 
     Attributes:
@@ -73,8 +77,12 @@ class Interruption(keras.callbacks.Callback):
 
     def __enter__(self):
         in_main_thread = threading.current_thread() is threading.main_thread()
-        numbers = self.SIGNALS if in_main_thread else ()
-        self._previous.append({number: signal.signal(number, self._note) for number in numbers})
+        heeded = [
+            number
+            for number in self.SIGNALS
+            if in_main_thread and signal.getsignal(number) is not signal.SIG_IGN
+        ]
+        self._previous.append({number: signal.signal(number, self._note) for number in heeded})
         return self
 
     def __exit__(self, kind, *_):
@@ -167,4 +175,48 @@ class TrialStatistics(keras.callbacks.Callback):
         self.model.trials.reset()
 
     def on_epoch_end(self, epoch, logs=None):
-        logs.update(self.model.trials.result())
+        trials = self.model.trials.result()
+        for name in trials:
+            values_before(epoch, self.model.history, name)
+        logs.update(trials)
+
+
+class CSVLog(keras.callbacks.Callback):
+    """Writes the figures of all epochs so far to a CSV file, whole, at the end of each.
+
+    Keras's `CSVLogger` appends. A resumed run might then have an epoch twice, or put its figures
+    under the headings of others.
+
+    Args:
+        path: The file, which is replaced.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_end(self, epoch, logs=None):
+        columns = {"epoch": range(epoch + 1)} | {
+            name: [*values_before(epoch, self.model.history, name), logs[name]]
+            for name in sorted(logs)
+        }
+        with written_whole(self.path) as partial, partial.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(columns)
+            writer.writerows(zip(*columns.values(), strict=True))
+
+
+def values_before(
+    epoch: int, history: keras.callbacks.History, name: str, missing=math.nan
+) -> list:
+    """The figures that the history has under a name before an epoch, which is counted from 0.
+
+    Args:
+        epoch: The epoch.
+        history: It is filled up where a resumed run has epochs in which nobody took that figure.
+        name: Of the figure.
+        missing: What stands for such an epoch.
+    """
+    values = history.history.setdefault(name, [])
+    values += [missing] * (epoch - len(values))
+    return values

@@ -32,7 +32,7 @@ class Checkpoint:
         early_stopping: The attributes of Keras's `EarlyStopping` that count epochs.
         best_epoch: As `Run.best_epoch`.
         best_accuracy: As `Run.best_accuracy`.
-        stopped: Whether early stopping has ended the run.
+        stopped: Whether early stopping has ended the run. See `is_finished`.
         variables: The model's and the optimizer's variables, among them the random state of
             dropout and exploration. Shuffling has none: see `pipeline.training_batches`.
         best_weights: The weights of the best epoch.
@@ -47,6 +47,11 @@ class Checkpoint:
     stopped: bool
     variables: list[np.ndarray] = field(repr=False)
     best_weights: list[np.ndarray] = field(repr=False)
+
+    def is_finished(self, experiment: Experiment) -> bool:
+        """Whether nothing is left to train; a run that has stopped goes on with more patience."""
+        impatient = self.early_stopping["wait"] >= experiment.patience
+        return self.epoch >= experiment.epochs or (self.stopped and impatient)
 
 
 def save(checkpoint: Checkpoint, directory: Path) -> Path:
@@ -69,7 +74,7 @@ def save(checkpoint: Checkpoint, directory: Path) -> Path:
             old.unlink(missing_ok=True)
     except OSError as error:
         raise BrainPropError(
-            f"{path} cannot be written ({one_line(error)}): set that right, and go on with --resume"
+            f"{path} cannot be written ({one_line(error)}): set that right and resume"
         ) from error
     return path
 

@@ -7,6 +7,7 @@ data is found.
 import argparse
 import dataclasses
 import importlib.util
+import io
 import os
 import shlex
 import signal
@@ -30,6 +31,7 @@ SUCCESS, FAILURE, SIGNAL_BASE = 0, 1, 128
 TOP_K, MIN_CLASSES_FOR_TOP_K = 5, 100
 FIGURE_SUFFIXES = (".png", ".pdf")
 MAX_PICTURES_IN_FIGURE = 60
+LOG_START = b"epoch,"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,6 +45,7 @@ def main(argv: list[str] | None = None) -> int:
         cannot be written, 128 + n ended by signal n.
     """
     prepare_environment()
+    prepare_stdout()
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
@@ -55,9 +58,20 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         print("interrupted", file=sys.stderr)
         return exit_code(interrupt)
-    except BrokenPipeError:  # Nobody reads stdout any more, as after `| head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILURE
+    except BrokenPipeError:
+        return unread()
+
+
+def prepare_stdout() -> None:
+    """Lets stdout tell the name of any file: a path may hold what a terminal cannot show."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def unread() -> int:
+    """Gives stdout up, which nobody reads any more, as after `| head`; returns the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FAILURE
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:
@@ -72,8 +86,6 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.predict:
         return _predict(experiment, arguments)
     data = data_for(experiment, arguments.data_dir)
-    if arguments.batch_size is not None:
-        check_number("--batch-size", arguments.batch_size, int, 1, len(data[0][0]))
     if arguments.load:
         return _evaluate(experiment, data, arguments)
     return _train(experiment, data, arguments)
@@ -151,7 +163,7 @@ def _watchers(arguments: argparse.Namespace, experiment: Experiment, data: Data)
     """The Keras callbacks that write down how training goes."""
     import keras
 
-    from brainprop.callbacks import TrialStatistics
+    from brainprop.callbacks import CSVLog, TrialStatistics
     from brainprop.diagnostics import Diagnostics, probe_batches
 
     watchers = []
@@ -160,7 +172,7 @@ def _watchers(arguments: argparse.Namespace, experiment: Experiment, data: Data)
             watchers.append(TrialStatistics())
         watchers.append(keras.callbacks.TensorBoard(arguments.tensorboard))
     if arguments.log_csv:
-        watchers.append(keras.callbacks.CSVLogger(arguments.log_csv, append=arguments.resume))
+        watchers.append(CSVLog(arguments.log_csv))
     if arguments.diagnostics:
         watchers.append(Diagnostics(probe_batches(data, experiment), arguments.tensorboard))
     return watchers
@@ -265,7 +277,7 @@ def _check_paths(arguments: argparse.Namespace) -> None:
             raise BrainPropError(
                 f"--log-csv {arguments.log_csv} exists: give the name of a new file"
             )
-        check_readable(arguments.log_csv)
+        _check_log(arguments.log_csv)
     if arguments.save:
         make_directory(arguments.output_dir, "--output-dir")
     if arguments.checkpoint_dir:
@@ -309,6 +321,16 @@ def _check_evaluation(arguments: argparse.Namespace) -> None:
     ):
         if path:
             _check_figure(path, option)
+
+
+def _check_log(path: Path) -> None:
+    """Refuses to replace a file that is no log of an earlier piece of the run."""
+    check_readable(path)
+    with path.open("rb") as file:
+        if file.read(len(LOG_START)) not in (LOG_START, b""):
+            raise BrainPropError(
+                f"--log-csv {path} is no log of this program: give the name of a new file"
+            )
 
 
 def _check_figure(path: Path, option: str) -> None:

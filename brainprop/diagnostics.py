@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from brainprop.callbacks import values_before
 from brainprop.datasets import Data, pipeline
 from brainprop.experiments import Experiment
 from brainprop.learning_rules import EBP, BrainProp, LearningRule, replicas
@@ -45,12 +46,9 @@ class Diagnostics(keras.callbacks.Callback):
         if self.log_dir is not None:
             self._write_summaries(epoch, measured)
         # Not into the logs, all of which Keras prints.
-        history = self.model.history.history
         for name, value in measured.items():
-            values = history.setdefault(name, [])
-            # A resumed run may have epochs that were not measured.
             missing = np.full(np.shape(value), np.nan).tolist()
-            values += [missing] * (epoch - len(values)) + [value]
+            values_before(epoch, self.model.history, name, missing).append(value)
 
     def on_train_end(self, logs=None):
         if self.log_dir is not None:

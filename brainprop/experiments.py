@@ -6,6 +6,7 @@ that arguments are checked at once. The data sets' rows stand in `brainprop.data
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -202,7 +203,7 @@ class Experiment:
         return f"{self.dataset}, {self.architecture}, {self.algorithm}"
 
     def learning_rate_at(self, epoch: int) -> float:
-        """The learning rate of an epoch, counted from 0: halved after every 100."""
+        """The learning rate of an epoch, counted from 0: halved after every `halving_epochs`."""
         return self.learning_rate * 0.5 ** (epoch // self.halving_epochs)
 
     def settings(self) -> dict:
@@ -216,14 +217,23 @@ class Experiment:
 
 
 def data_for(experiment: Experiment, data_dir: Path | None = None) -> Data:
-    """Loads the data of an experiment; see `datasets.load_data`."""
-    return load_data(
+    """Loads the data of an experiment; see `datasets.load_data`.
+
+    Raises:
+        BrainPropError: As `load_data`; or there are fewer images to train on than a batch shall
+            have that is not the paper's, which would make each update smaller without a word.
+    """
+    data = load_data(
         experiment.dataset,
         data_dir,
         experiment.max_train_samples,
         experiment.max_eval_samples,
         experiment.seed,
     )
+    if "batch_size" in experiment.departures():
+        images = math.floor(len(data[0][0]) * (1 - experiment.validation_split))
+        check_number("batch_size", experiment.batch_size, int, 1, images)
+    return data
 
 
 _RANGES = {

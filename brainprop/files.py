@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and paths that cannot be read or written."""
 
+import errno
 import os
 import shutil
 import stat
@@ -12,7 +13,8 @@ from pathlib import Path
 from brainprop.errors import BrainPropError
 
 PARTIAL_SUFFIX = ".brainprop.partial"
-STALE_SECONDS = 3600  # nobody takes that long to write a file
+STALE_SECONDS = 3600  # nobody takes that long between two writes to a file
+_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @contextmanager
@@ -43,17 +45,29 @@ def written_whole(path: str | os.PathLike, overwrite: bool = True) -> Iterator[P
         if overwrite:
             partial.replace(path)
         else:
-            os.link(partial, path)  # Unlike a rename, this fails where there is a file.
+            _move_to_free_name(partial, path)
     finally:
         with suppress(FileNotFoundError):
             partial.unlink()
 
 
+def _move_to_free_name(partial: Path, path: Path) -> None:
+    """Gives a file its name, unless there is a file of that name: a rename would replace it."""
+    try:
+        os.link(partial, path)
+    except OSError as error:
+        if error.errno not in _NO_HARD_LINKS:
+            raise
+        path.open("x").close()  # File systems without hard links: the name is taken first.
+        partial.replace(path)
+
+
 def remove_stale(directory: Path) -> None:
     """Removes what a process that was killed while it wrote there has left, an hour later."""
     for partial in directory.glob(f".*{PARTIAL_SUFFIX}"):
-        with suppress(FileNotFoundError):  # Another process may do the same.
-            if time.time() - partial.stat().st_mtime > STALE_SECONDS:
+        with suppress(OSError):  # Another process may do the same, or it is another user's.
+            newest = max(path.stat().st_mtime for path in (partial, *partial.rglob("*")))
+            if time.time() - newest > STALE_SECONDS:
                 shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
 
 

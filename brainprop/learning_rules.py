@@ -24,9 +24,6 @@ class LearningRule(keras.Model):
         """The mean loss of the epoch, which Keras reports."""
         return next(metric for metric in self.metrics if metric.name == "loss")
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return super().compute_metrics(x, class_indices(y, y_pred), y_pred, sample_weight)
-
 
 @keras.saving.register_keras_serializable(package="brainprop")
 class BrainProp(LearningRule):
@@ -127,7 +124,8 @@ class BrainProp(LearningRule):
         if not 0 <= rate <= 1:
             raise ValueError(f"exploration_rate must lie in [0, 1], not {rate!r}")
         self._exploration_rate = float(rate)
-        self.train_function = None  # Keras traces the step anew, with the new rate.
+        if self.train_function is not None:
+            self.make_train_function(force=True)  # Traces the step anew, with the new rate.
 
     def get_config(self):
         return {**super().get_config(), "exploration_rate": self.exploration_rate}

@@ -86,5 +86,8 @@ def _eight_bit(image: Image.Image, path: Path) -> Image.Image:
         pixels = np.asarray(image)
         if image.mode == "F" or pixels.min() < 0 or pixels.max() >= 2**16:
             raise BrainPropError(f"{path} has more than 16 bits a pixel: save it with 8 or 16")
-        image = Image.fromarray((pixels >> 8).astype(np.uint8))
+        eight_bit = Image.fromarray((pixels >> 8).astype(np.uint8)).convert("RGBA")
+        transparent = pixels == image.info.get("transparency", -1)
+        eight_bit.putalpha(Image.fromarray(np.where(transparent, 0, 255).astype(np.uint8)))
+        return eight_bit
     return image.convert("RGBA")

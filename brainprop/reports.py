@@ -15,7 +15,7 @@ from brainprop.datasets import DATASETS
 from brainprop.errors import BrainPropError
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, PAPER_RESULTS, Experiment
 from brainprop.files import written_whole
-from brainprop.run_folder import RunFiles
+from brainprop.run_folder import RunFiles, has_diverged
 
 # Settings that change how something is computed, but not what.
 COMPARABLE = {"deterministic", "jit_compile"}
@@ -74,7 +74,7 @@ def _read(path: Path) -> Result:
     if path.name != expected:  # So that no run counts twice.
         raise BrainPropError(f"a run of its settings is called {expected}")
     history, best_epoch = told["history"], told["best_epoch"]
-    diverged = None in (history["loss"][-1], history["val_loss"][-1])
+    diverged = has_diverged(told)
     val_accuracy = tuple(100 * value for value in history["val_accuracy"])
     accuracy = told["best_val_accuracy"]
     if len(val_accuracy) != told["epochs"] or not all(0 <= value <= 100 for value in val_accuracy):
@@ -231,7 +231,8 @@ def as_markdown(rows: Sequence[Row]) -> str:
         rows_of_group, lines = zip(*group, strict=True)
         sections += _section(rows_of_group[0], lines)
     devices = sorted({result.device for row in rows for result in row.results})
-    sections.append("Seconds are those of " + "; ".join(devices) + ".")
+    if devices:
+        sections.append("Seconds are those of " + "; ".join(devices) + ".")
     sections.append("![Validation accuracy over epochs](report.png)")
     return "\n\n".join(sections) + "\n"
 

@@ -23,7 +23,9 @@ from brainprop.cli import (
     add_data_dir,
     add_settings,
     exit_code,
+    prepare_stdout,
     settings_given,
+    unread,
 )
 from brainprop.datasets import DATASETS, MAX_INTEGER, load_data
 from brainprop.datasets.untrusted import one_line
@@ -49,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         The exit code: 0 success, 1 a run diverged, 2 bad input, 128 + n ended by signal n.
     """
     prepare_environment()
+    prepare_stdout()
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
@@ -64,30 +67,34 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         print("interrupted: the same command goes on", file=sys.stderr)
         return exit_code(interrupt)
+    except BrokenPipeError:
+        return unread()
 
 
 def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
     """Runs what is not finished, tells what becomes of each, and goes on after those that fail."""
     make_directory(arguments.results, "--results")
-    to_do = [e for e in experiments if not RunFiles(arguments.results, e).is_finished]
-    finished = len(experiments) - len(to_do)
-    print(f"{_runs(len(experiments))} in {arguments.results}, {finished} finished", flush=True)
+    runs = {experiment: RunFiles(arguments.results, experiment) for experiment in experiments}
+    to_do = [experiment for experiment, files in runs.items() if not files.is_finished]
+    counts = Counter(files.status for files in runs.values() if files.is_finished)
+    told = f"{_runs(len(runs))} in {arguments.results}, {counts.total()} finished"
+    diverged = counts[Status.DIVERGED]
+    print(told + (f", {diverged} of them diverged" if diverged else ""), flush=True)
     _check_data(to_do, arguments.data_dir)
     attempts = _on_cluster(to_do, arguments) if arguments.cluster else _here(to_do, arguments)
     last: dict[Experiment, Status] = {}
     for experiment, attempt in attempts:
         if attempt.status is not last.get(experiment):  # Still busy is no news.
-            line = f"{RunFiles(arguments.results, experiment).name}: {attempt.message}"
+            line = f"{runs[experiment].name}: {attempt.message}"
             failed = attempt.status is Status.FAILED
             print(line, file=sys.stderr if failed else sys.stdout, flush=True)
         last[experiment] = attempt.status
         if attempt.interrupted_by is not None:
             print("go on with the same command")
             return SIGNAL_BASE + attempt.interrupted_by
-    counts = Counter(last.values())
-    counts[Status.FINISHED] += finished
-    told = [f"{counts[status]} {status.value}" for status in Status if counts[status]]
-    print(f"{_runs(len(experiments))}: {', '.join(told)}")
+    counts.update(last.values())
+    became = [f"{counts[status]} {status.value}" for status in Status if counts[status]]
+    print(f"{_runs(len(runs))}: {', '.join(became)}")
     if counts[Status.FAILED]:
         return BAD_INPUT
     return FAILURE if counts[Status.DIVERGED] else SUCCESS
@@ -135,6 +142,7 @@ def _check_data(experiments: Iterable[Experiment], data_dir: Path | None) -> Non
 
 def _dry_run(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
     """Tells what would run, how far it is, and how long the rest takes at most."""
+    _check_results(arguments.results)
     seconds = {}  # An epoch takes as long with any seed.
     total, finished = 0.0, 0
     for experiment in experiments:
@@ -149,8 +157,9 @@ def _dry_run(experiments: Sequence[Experiment], arguments: argparse.Namespace) -
         left = seconds[row] * max(0, experiment.epochs - files.epochs)
         total += left
         done = f"{files.epochs} of at most {experiment.epochs} epochs" if files.epochs else "new"
-        holder = f", busy in {files.holder}" if files.holder else ""
-        print(f"{files.name}: {done}, at most {_duration(left)}{holder}", flush=True)
+        holder = files.holder
+        busy = f", busy in {holder}" if holder else ""
+        print(f"{files.name}: {done}, at most {_duration(left)}{busy}", flush=True)
     counts = f"{_runs(len(experiments))}, {finished} finished"
     print(f"{counts}; the rest takes at most {_duration(total)}")
     if seconds:
@@ -162,6 +171,18 @@ def _dry_run(experiments: Sequence[Experiment], arguments: argparse.Namespace) -
             "data and writing checkpoints come on top."
         )
     return SUCCESS
+
+
+def _check_results(folder: Path) -> None:
+    """Refuses what is no folder of runs, or may not be looked into; it need not be there yet."""
+    try:
+        list(folder.iterdir())
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise BrainPropError(
+            f"--results {folder} cannot be read ({error.strerror}): choose another folder"
+        ) from error
 
 
 def _measure(experiment: Experiment, data_dir: Path | None) -> float:
@@ -178,6 +199,7 @@ def _measure(experiment: Experiment, data_dir: Path | None) -> float:
 
 def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
     """Writes the report of the finished runs, whatever their settings."""
+    _check_results(arguments.results)
     from brainprop import reports
 
     rows = {(e.dataset, e.architecture, e.algorithm) for e in experiments}
@@ -296,7 +318,8 @@ def _parser() -> ArgumentParser:
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
         "--dry-run", action="store_true",
-        help="run nothing: tell what is finished, and how long the rest takes at most",
+        help="train nothing: tell what is finished, and how long the rest takes at most, by a few "
+        "steps, which take its data",
     )  # fmt: skip
     action.add_argument(
         "--report", action="store_true",

@@ -11,6 +11,7 @@ lock of a process that dies, and whoever comes next goes on from the checkpoints
 """
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import TextIO
 
 from brainprop import checkpoints
-from brainprop.datasets.untrusted import one_line
+from brainprop.datasets.untrusted import one_line, reading
 from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment, data_for
 from brainprop.files import written_whole
@@ -107,6 +108,17 @@ class RunFiles:
         return self.result.exists()
 
     @property
+    def status(self) -> Status:
+        """What became of a run that is finished: it may have diverged.
+
+        Raises:
+            BrainPropError: The result is damaged.
+        """
+        with reading(self.result, "delete it to have the run repeated"):
+            told = json.loads(self.result.read_text(encoding="utf-8"))
+            return Status.DIVERGED if has_diverged(told) else Status.FINISHED
+
+    @property
     def epochs(self) -> int:
         """The number of epochs that the newest checkpoint of an unfinished run has completed."""
         newest = checkpoints.paths(self.checkpoint_dir)[-1:]
@@ -114,12 +126,20 @@ class RunFiles:
 
     @property
     def holder(self) -> str | None:
-        """The process that has the run, if one has."""
+        """The process that has the run, if one has.
+
+        Raises:
+            BrainPropError: The lock cannot be read.
+        """
         try:
             with self.lock.open() as file:
                 _lock(file, fcntl.LOCK_SH)
         except FileNotFoundError:
             pass
+        except OSError as error:
+            raise BrainPropError(
+                f"{self.lock} cannot be read ({error.strerror}): set that right"
+            ) from error
         except Busy as busy:
             return str(busy)
         return None
@@ -155,6 +175,11 @@ class RunFiles:
         """Removes what only an unfinished run needs."""
         shutil.rmtree(self.checkpoint_dir, ignore_errors=True)
         self.lock.unlink(missing_ok=True)
+
+
+def has_diverged(told: dict) -> bool:
+    """Whether a run's loss was no finite number in the end, given its `results.summary`."""
+    return None in (told["history"]["loss"][-1], told["history"]["val_loss"][-1])
 
 
 def _lock(file: TextIO, kind: int) -> None:
@@ -195,12 +220,14 @@ def complete(
         with files.claimed(patience):
             if files.is_finished:
                 files.clear()  # The lock of the other process, which this one had to make anew.
-                return Attempt(Status.FINISHED, "finished by another process")
+                return Attempt(files.status, "finished by another process")
             return _train(files, data_dir, gpus)
     except Busy as busy:
         return Attempt(Status.BUSY, f"busy in {busy}")
     except BrainPropError as error:
         return Attempt(Status.FAILED, str(error))
+    except BrokenPipeError:  # Nobody reads stdout any more, which is no fault of the folder.
+        raise
     except OSError as error:
         return Attempt(
             Status.FAILED, f"{folder} cannot be written to ({one_line(error)}): make room"
@@ -232,7 +259,7 @@ def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
         return Attempt(Status.INTERRUPTED, message, run.interrupted_by)
     if run.best_epoch:
         save_weights(model, files.weights)
-    with written_whole(files.result, overwrite=False) as partial:
+    with written_whole(files.result) as partial:
         write_summary(run, partial)
     files.clear()
     if run.outcome is Outcome.DIVERGED:

@@ -59,8 +59,12 @@ def _quiet_stderr():
 
     What was written comes out after all if the block raises.
     """
-    with tempfile.TemporaryFile() as notes:
-        stderr = os.dup(2)
+    try:
+        stderr, notes = os.dup(2), tempfile.TemporaryFile()  # noqa: SIM115  # Closed below.
+    except OSError:  # There is no stderr, or no room for a file: the notes may be seen.
+        yield
+        return
+    with notes:
         os.dup2(notes.fileno(), 2)
         try:
             yield

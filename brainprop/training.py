@@ -115,15 +115,16 @@ def train(
         keras.callbacks.TerminateOnNaN(),
         interruption,
     ]
-    first_epoch = last_epoch = 0
+    first_epoch, epochs = 0, experiment.epochs
     if checkpoint_dir is not None:
         checkpoint = _starting_point(checkpoint_dir, experiment, resume)
         callbacks.append(
             Checkpointing(checkpoint_dir, experiment, history, best, stopping, checkpoint)
         )
-        first_epoch = checkpoint.epoch if checkpoint else 0
-        if checkpoint and checkpoint.stopped:
-            last_epoch = first_epoch  # Keras then only lets the callbacks recall the run.
+        if checkpoint:
+            first_epoch = checkpoint.epoch
+            if checkpoint.is_finished(experiment):
+                epochs = first_epoch  # Keras then only lets the callbacks recall the run.
     failure = None
     try:
         with interruption, devices.failures_told():
@@ -134,13 +135,15 @@ def train(
                 validation_data=pipeline.evaluation_batches(*validation_set, EVALUATION_BATCH_SIZE),
                 steps_per_epoch=math.ceil(len(train_set[0]) / experiment.batch_size),
                 initial_epoch=first_epoch,
-                epochs=last_epoch or max(first_epoch, experiment.epochs),
+                epochs=epochs,
                 shuffle=False,  # The batches are shuffled already.
                 callbacks=callbacks,
                 verbose=1 if sys.stdout.isatty() else 2,
             )
     except BrainPropError as error:
         failure = error
+    except BrokenPipeError:
+        failure = BrainPropError("nobody reads what training prints: send it to a file")
     except OSError as error:  # of a file that a callback writes
         failure = BrainPropError(f"a log cannot be written ({one_line(error)}): make room for it")
     if best.weights is not None:
@@ -151,7 +154,11 @@ def train(
     ended = outcome not in (Outcome.INTERRUPTED, Outcome.FAILED)
     test_accuracy = None
     if experiment.validation_split and best.epoch and ended:
-        test_accuracy = evaluate(model, *test_set).accuracy
+        try:
+            with devices.failures_told():
+                test_accuracy = evaluate(model, *test_set).accuracy
+        except BrainPropError as error:
+            outcome, failure = Outcome.FAILED, error
     return Run(
         experiment,
         history.history,
@@ -197,7 +204,7 @@ def _starting_point(directory: Path, experiment: Experiment, resume: bool) -> Ch
     checkpoint = checkpoints.newest(directory, experiment)
     if checkpoint is None:
         print(f"no checkpoint in {directory} yet: starting from the beginning")
-    elif checkpoint.stopped or checkpoint.epoch >= experiment.epochs:
+    elif checkpoint.is_finished(experiment):
         print(f"the run in {directory} is finished, after epoch {checkpoint.epoch}")
     else:
         print(f"resuming after epoch {checkpoint.epoch}, from {directory}")

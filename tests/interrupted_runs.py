@@ -109,6 +109,7 @@ def main(runs: int, folder: Path) -> None:
         check_files(folder, checked)
     epoch = last_epoch(folder)
     assert os.waitstatus_to_exitcode(os.waitpid(start(folder, epoch + 1), 0)[1]) == 0
+    assert f"resuming after epoch {epoch}," in (folder / "out").read_text() or epoch == 0
     assert last_epoch(folder) == epoch + 1
     partial = len(list(folder.rglob(f".*{PARTIAL}")))
     print(f"{runs} runs, {resumed} resumed, {epoch + 1} epochs trained")

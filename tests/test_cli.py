@@ -162,6 +162,14 @@ BAD_ARGUMENTS = [
     ),
     ((*MNIST, "--batch-size", "70000"), "from 1 to 60000, not 70000"),
     ((*MNIST, "--batch-size", "200", "--max-train-samples", "100"), "from 1 to 100, not 200"),
+    (
+        (
+            *MNIST,
+            *("--max-train-samples", "100", "--validation-split", "0.5", "--batch-size", "99"),
+        ),
+        "from 1 to 50, not 99",
+    ),
+    ((*MNIST, "--seed", "1" + 400 * "0"), "seed"),
     ((*MNIST, "-l", "tests"), "is a folder"),
     ((*MNIST, "-l", "/dev/zero"), "is a pipe or a device"),
     ((*MNIST, "-l", "x" * 300), "cannot read"),
@@ -172,6 +180,7 @@ BAD_ARGUMENTS = [
     ((*MNIST, "--log-csv", "main.py"), "exists"),
     ((*MNIST, "--log-csv", "main.py/log.csv"), "--log-csv"),
     ((*MNIST, "--resume", "--checkpoint-dir", "/tmp", "--log-csv", "tests"), "is a folder"),
+    ((*MNIST, "--resume", "--checkpoint-dir", "/tmp", "--log-csv", "main.py"), "is no log"),
 ]
 
 

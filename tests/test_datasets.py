@@ -613,6 +613,21 @@ def test_tiny_imagenet_zip_truncated_is_refused(tmp_path, tenths):
     assert str(path) in refusal(load_tiny, tmp_path)
 
 
+@pytest.mark.parametrize("locked", [".", "train", "train/n01", "train/n01/images", "val/images"])
+def test_tiny_imagenet_without_permission_is_not_called_damaged(tmp_path, monkeypatch, locked):
+    """Root may read anything, so that a stand-in refuses."""
+    path = write_tiny_imagenet(tmp_path)
+    scandir = os.scandir
+
+    def refuse(folder):
+        if Path(folder) == path / locked:
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert refusal(load_tiny, tmp_path) == f"{path} cannot be read: give yourself permission to"
+
+
 def test_tiny_imagenet_prefers_the_folder(tmp_path):
     zip_of(write_tiny_imagenet(tmp_path)).write_bytes(b"damaged")
     write_tiny_imagenet(tmp_path)

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
@@ -24,15 +25,51 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 def test_what_killed_processes_left_goes_an_hour_later(tmp_path):
     old, new = (tmp_path / f".{name}.x.brainprop.partial" for name in ("old", "new"))
     folder, another = tmp_path / ".f.brainprop.partial", tmp_path / ".another.partial"
-    folder.mkdir()
-    (folder / "part").touch()
+    growing = tmp_path / ".growing.brainprop.partial"  # As a download that takes long.
+    for path in (folder, growing):
+        path.mkdir()
+        (path / "part").touch()
     for path in (old, new, another):
         path.touch()
-    for path in (old, folder, another):
+    for path in (old, folder / "part", folder, growing, another):
         os.utime(path, (0, time.time() - 2 * files.STALE_SECONDS))
     with files.written_whole(tmp_path / "file"):
         pass
-    assert {path.name for path in tmp_path.iterdir()} == {"file", new.name, another.name}
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"file", new.name, growing.name, another.name}
+
+
+def test_what_another_user_left_is_left_alone(tmp_path, monkeypatch):
+    old = tmp_path / ".old.x.brainprop.partial"
+    old.touch()
+    os.utime(old, (0, 0))
+    unlink = Path.unlink
+
+    def refuse(path, *args, **kwargs):
+        if path == old:
+            raise PermissionError(1, "Operation not permitted")
+        unlink(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with files.written_whole(tmp_path / "file"):
+        pass
+    assert (tmp_path / "file").exists() and old.exists()
+
+
+def test_a_name_is_taken_once_also_without_hard_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(files.os, "link", refuse)
+    path = tmp_path / "file"
+    with files.written_whole(path, overwrite=False) as partial:
+        partial.write_text("first")
+    with (
+        pytest.raises(FileExistsError),
+        files.written_whole(path, overwrite=False) as partial,
+    ):
+        partial.write_text("second")
+    assert path.read_text() == "first" and os.listdir(tmp_path) == ["file"]
 
 
 def test_a_folder_that_cannot_be_made_or_written_is_told(tmp_path, monkeypatch):

@@ -176,6 +176,41 @@ def test_exploration_rate_may_be_set_after_a_step(trials):
         np.testing.assert_allclose(new - old, update, atol=1e-6)
 
 
+def test_exploration_rate_may_be_set_while_training_goes_on(trials):
+    """Without exploration from the second epoch on, one more step is a greedy one."""
+    images, labels = trials
+    model = small_network(BrainProp, exploration_rate=1.0, seed=2)
+    before = []
+
+    class Anneal(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.model.exploration_rate = 1.0 - epoch
+            before.append(self.model.get_weights())
+
+    model.fit(images, labels, batch_size=8, epochs=2, verbose=0, callbacks=[Anneal()])
+    expected = local_update(before[1], images, labels)
+    for old, new, update in zip(before[1], model.get_weights(), expected, strict=True):
+        np.testing.assert_allclose(new - old, update, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_keras_metrics_take_labels_as_they_are_given(rule, trials):
+    images, labels = trials
+    model = small_network(rule)
+    correct = np.mean(model.predict(images, verbose=0).argmax(axis=-1) == labels)
+    one_hot = keras.utils.to_categorical(labels, CLASSES)
+    for given, metric in (
+        (labels, "accuracy"),
+        (labels[:, None], "accuracy"),
+        (labels, "sparse_categorical_accuracy"),
+        (one_hot, "accuracy"),
+        (one_hot, "categorical_accuracy"),
+    ):
+        model.compile(keras.optimizers.SGD(0.0), metrics=[metric])
+        assert model.train_on_batch(images, given)[1] == pytest.approx(correct)
+        assert model.evaluate(images, given, verbose=0)[1] == pytest.approx(correct)
+
+
 @pytest.mark.parametrize("rate", [-0.1, 1.1, float("nan")])
 def test_exploration_rate_out_of_range_is_refused(rate):
     with pytest.raises(ValueError, match="exploration_rate"):

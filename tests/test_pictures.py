@@ -107,6 +107,13 @@ def test_what_is_transparent_becomes_white(tmp_path):
         assert (picture[:, :16] == (10, 20, 30)).all() and (picture[:, 16:] == 255).all()
 
 
+def test_what_is_transparent_of_16_bits_becomes_white(tmp_path):
+    pixels = np.full((28, 28), 12345, np.uint16)
+    pixels[:, 14:] = 500
+    picture = read(Image.fromarray(pixels), tmp_path / "a.png", GRAY, transparency=500)[..., 0]
+    assert (picture[:, :14] == 12345 >> 8).all() and (picture[:, 14:] == 255).all()
+
+
 def test_of_an_animation_the_first_frame_is_taken(tmp_path):
     frames = [Image.new("RGB", (32, 32), color) for color in ("blue", "red", "green")]
     picture = read(frames[0], tmp_path / "a.gif", save_all=True, append_images=frames[1:])

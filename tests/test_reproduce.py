@@ -82,6 +82,8 @@ BAD_ARGUMENTS = [
     (("--report", "--results", "missing"), "missing"),
     (("--data-dir", "missing"), "missing"),
     (("--results", "a-file"), "--results"),
+    (("--dry-run", "--results", "a-file"), "--results"),
+    (("--report", "--results", "a-file"), "--results"),
     (("--cluster", "rya"), "did you mean ray"),
     (("--cluster", "ray", "--cpus-per-run", "0"), "--cpus-per-run"),
     (("--cluster", "ray", "--gpus-per-run", "1.5"), "--gpus-per-run"),
@@ -281,6 +283,9 @@ def test_a_diverged_run_is_recorded_and_the_rest_go_on(tmp_path, capsys):
     assert [result["settings"]["seed"] for result in results] == [1, 2]
     assert all(result["history"]["loss"][-1] is None for result in results)
     assert capsys.readouterr().out.splitlines()[-1] == "2 runs: 2 diverged"
+    assert reproduce.main([*arguments, *settings]) == 1
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.endswith("2 finished, 2 of them diverged") and last == "2 runs: 2 diverged"
     assert reproduce.main([*arguments, *settings, "--report"]) == 0
     assert "| MNIST | dense | BrainProp | 200 | 0, 2 diverged |  |" in capsys.readouterr().out
 
@@ -309,6 +314,18 @@ def test_a_full_disk_fails_the_run_which_can_go_on_later(tmp_path, monkeypatch, 
     assert attempt.status is Status.FAILED and "No space left on device" in attempt.message
     assert not RunFiles(tmp_path, dense(epochs=1)).is_finished
     assert complete(dense(epochs=1), tmp_path, PROJECT).status is Status.FINISHED
+
+
+def test_a_batch_of_more_images_than_there_are_fails_the_run(tmp_path):
+    attempt = complete(dense(batch_size=201), tmp_path, PROJECT)
+    assert attempt.status is Status.FAILED and "from 1 to 200, not 201" in attempt.message
+
+
+def test_a_damaged_result_is_told(tmp_path, capsys):
+    RunFiles(tmp_path, dense()).result.write_text("damaged")
+    arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1", "--results", str(tmp_path)]
+    assert reproduce.main(arguments) == 2
+    assert "delete it to have the run repeated" in capsys.readouterr().err
 
 
 def test_a_file_system_that_cannot_lock_is_told(tmp_path, monkeypatch):

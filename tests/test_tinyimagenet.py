@@ -256,6 +256,18 @@ def test_disk_that_fills_up_leaves_nothing_half_written(folder, monkeypatch, cap
     assert len(contents(folder)) == 4 and contents(folder).items() <= expected(folder).items()
 
 
+def test_a_folder_that_one_may_not_look_into_is_refused(folder, capsys, monkeypatch):
+    is_file = Path.is_file
+
+    def refuse(path):
+        if path.name == "wnids.txt":
+            raise PermissionError(13, "Permission denied")
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    assert "Permission denied" in refusal(capsys)
+
+
 def test_file_in_the_way_is_refused(folder, capsys):
     (folder / "tiny-imagenet-200").write_text("in the way")
     assert "cannot be written" in refusal(capsys)

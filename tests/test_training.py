@@ -1,5 +1,6 @@
 """Training: schedule, stopping, the best epoch, interruption and resuming."""
 
+import csv
 import os
 import signal
 import subprocess
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brainprop import checkpoints
-from brainprop.callbacks import Interruption, TrialStatistics
+from brainprop import checkpoints, training
+from brainprop.callbacks import CSVLog, Interruption, TrialStatistics
 from brainprop.datasets import hold_out, pipeline
 from brainprop.errors import BrainPropError
 from brainprop.evaluation import evaluate
@@ -141,6 +142,7 @@ class InSecondEpoch(keras.callbacks.Callback):
     [
         (tf.errors.ResourceExhaustedError(None, None, "OOM"), "OOM"),
         (OSError(28, "No space left on device"), "No space left"),
+        (BrokenPipeError(32, "Broken pipe"), "nobody reads"),
     ],
 )
 def test_a_failure_ends_the_run_and_keeps_the_best(data, error, hint):
@@ -159,7 +161,7 @@ def test_a_failure_before_there_is_anything_to_keep_is_raised(data, tmp_path, mo
 
     monkeypatch.setattr(np, "savez", fill)
     _, done = run(experiment("dense"), data, tmp_path)
-    assert done.outcome is Outcome.FAILED and "--resume" in str(done.failure)
+    assert done.outcome is Outcome.FAILED and "and resume" in str(done.failure)
 
     class Fail(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
@@ -236,6 +238,13 @@ def test_early_stopping_goes_on_counting_after_resuming(data, tmp_path, capsys):
     _, again = run(experiment(**STANDSTILL, epochs=20), data, tmp_path, resume=True)
     assert again.outcome is Outcome.STOPPED and again.epochs == 4
     assert f"the run in {tmp_path} is finished, after epoch 4\n" in capsys.readouterr().out
+
+
+def test_a_run_that_has_stopped_goes_on_with_more_patience(data, tmp_path):
+    run(experiment(**STANDSTILL, epochs=20), data, tmp_path)
+    patient = experiment(**STANDSTILL | {"patience": 5}, epochs=20)
+    _, done = run(patient, data, tmp_path, resume=True)
+    assert done.outcome is Outcome.STOPPED and done.epochs == 6
 
 
 def test_a_run_that_has_all_its_epochs_is_finished_until_it_is_given_more(data, tmp_path, capsys):
@@ -336,6 +345,16 @@ def test_a_validation_split_chooses_the_epoch_and_leaves_the_test_set_for_the_en
     assert run(experiment(epochs=1), data)[1].test_accuracy is None
 
 
+def test_a_failure_of_the_final_test_keeps_the_run(data, monkeypatch):
+    def fail(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+
+    monkeypatch.setattr(training, "evaluate", fail)
+    _, done = run(experiment("dense", epochs=1, validation_split=0.2), data)
+    assert done.outcome is Outcome.FAILED and "OOM" in str(done.failure)
+    assert done.best_epoch == 1 and done.test_accuracy is None
+
+
 def test_hold_out_takes_the_same_part_of_every_class(data):
     (images, labels), _ = data
     (kept, kept_labels), (taken, taken_labels) = hold_out((images, labels), 0.2, seed=1)
@@ -359,6 +378,33 @@ def test_trial_statistics_are_those_of_the_trials(data):
     _, random = run(experiment(epochs=1, exploration_rate=1), data, callbacks=[TrialStatistics()])
     assert random.history["explored"][0] == pytest.approx(0.9, abs=0.1)  # of ten classes
     assert 0 < random.history["abs_reward_prediction_error"][0] < 1
+
+
+def test_a_resumed_runs_log_has_each_epoch_once_under_its_own_headings(data, tmp_path):
+    log, settings = tmp_path / "log.csv", {"architecture": "dense", "exploration_rate": 0}
+    run(experiment(**settings, epochs=1), data, tmp_path, callbacks=[CSVLog(log)])
+    watchers = [TrialStatistics(), CSVLog(log)]
+    run(experiment(**settings, epochs=2), data, tmp_path, resume=True, callbacks=watchers)
+    checkpoints.paths(tmp_path)[-1].unlink()  # As if killed between the log and the checkpoint.
+    _, done = run(experiment(**settings, epochs=3), data, tmp_path, resume=True, callbacks=watchers)
+    assert len(done.history["reward"]) == 3 and np.isnan(done.history["reward"][0])
+    with log.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    for name, values in done.history.items():
+        np.testing.assert_allclose([float(row[name]) for row in rows], values, err_msg=name)
+
+
+def test_a_signal_that_the_shell_ignores_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            signal.raise_signal(signal.SIGINT)
+            assert interruption.received is None
+            assert signal.getsignal(signal.SIGTERM) == interruption._note
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_training_learns_with_mixed_precision(data):

@@ -46,7 +46,8 @@ def extract(zip_path: Path, directory: Path) -> int:
         with reading(zip_path, SOURCE.remedy):
             archive = stack.enter_context(open_zip(zip_path, MAX_ZIP_BYTES))
             members = _checked_members(archive, zip_path)
-        missing = [member for member in members if not _is_complete(member, directory)]
+        with _writing(directory / FOLDER):
+            missing = [member for member in members if not _is_complete(member, directory)]
         # the loader needs wnids.txt, so a folder that has it shall have everything
         missing.sort(key=lambda member: member.filename == _LAST)
         if missing:

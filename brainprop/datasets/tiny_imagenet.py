@@ -139,6 +139,10 @@ class _Folder:
     def __init__(self, path: Path):
         self.path = path
         self.entries = {}
+        classes = [*path.glob("train/*"), *path.glob("train/*/images")]
+        for folder in (path, path / "train", *classes, path / "val", path / "val/images"):
+            if folder.is_dir():
+                os.scandir(folder).close()  # What may not be read, `glob` would leave out.
         for pattern in _PATTERNS:
             for name in glob.glob(pattern, root_dir=path):
                 status = os.stat(path / name)

@@ -44,6 +44,8 @@ def reading(where: str | Path, remedy: str) -> Iterator[None]:
         raise BrainPropError(f"{where} is missing: {remedy}") from error
     except PermissionError as error:
         raise BrainPropError(f"{where} cannot be read: give yourself permission to") from error
+    except MemoryError as error:
+        raise BrainPropError(f"out of memory reading {where}: end other programs") from error
     except Exception as error:  # on damaged files, parsers raise nearly anything
         raise BrainPropError(f"{where} is damaged ({one_line(error)}): {remedy}") from error
 
