@@ -3,7 +3,6 @@
 import csv
 import math
 import signal
-import threading
 import time
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from brainprop import checkpoints
 from brainprop.checkpoints import Checkpoint
 from brainprop.errors import BrainPropError
 from brainprop.files import written_whole
+from brainprop.signals import handled_by
 
 
 def is_finite(logs) -> bool:
@@ -60,34 +60,25 @@ class Interrupted(Exception):
 class Interruption(keras.callbacks.Callback):
     """Ends training after the batch during which SIGINT or SIGTERM came; a second one does at once.
 
-    It handles the signals while it is entered as a context, in the main thread, but for those that
-    the program shall ignore, as a shell says of its jobs in the background. It can be entered
-    again within itself, which holds signals back that come once training is over.
+    It handles them, as `signals.handled_by` does, while it is entered as a context. It can be
+    entered again within itself, which holds signals back that come once training is over.
 
     Attributes:
         received: The signal, or `None`.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
     def __init__(self):
         super().__init__()
         self.received = None
-        self._previous = []
+        self._entered = []
 
     def __enter__(self):
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        heeded = [
-            number
-            for number in self.SIGNALS
-            if in_main_thread and signal.getsignal(number) is not signal.SIG_IGN
-        ]
-        self._previous.append({number: signal.signal(number, self._note) for number in heeded})
+        self._entered.append(handled_by(self._note))
+        self._entered[-1].__enter__()
         return self
 
     def __exit__(self, kind, *_):
-        for number, handler in self._previous.pop().items():
-            signal.signal(number, handler)
+        self._entered.pop().__exit__(None, None, None)
         if kind is Interrupted:
             print()  # The progress bar's line is not finished.
         return kind is Interrupted
@@ -175,10 +166,16 @@ class TrialStatistics(keras.callbacks.Callback):
         self.model.trials.reset()
 
     def on_epoch_end(self, epoch, logs=None):
-        trials = self.model.trials.result()
-        for name in trials:
-            values_before(epoch, self.model.history, name)
-        logs.update(trials)
+        logs.update(self.model.trials.result())
+
+
+class History(keras.callbacks.History):
+    """Keras's history, aligned: a figure that nobody took before has NaN for the epochs before."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name in logs:
+            values_before(epoch, self, name)
+        super().on_epoch_end(epoch, logs)
 
 
 class CSVLog(keras.callbacks.Callback):

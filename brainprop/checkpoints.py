@@ -74,7 +74,8 @@ def save(checkpoint: Checkpoint, directory: Path) -> Path:
             old.unlink(missing_ok=True)
     except OSError as error:
         raise BrainPropError(
-            f"{path} cannot be written ({one_line(error)}): set that right and resume"
+            f"{path} cannot be written ({one_line(error)}): set that right, and go on with "
+            "--resume (brainprop.reproduce: with the same command)"
         ) from error
     return path
 

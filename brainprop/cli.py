@@ -12,8 +12,6 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +21,13 @@ from brainprop.datasets import DATASETS, Data
 from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, algorithm_of, data_for
-from brainprop.files import check_readable, make_directory
+from brainprop.files import check_figure, check_readable, make_directory
 from brainprop.pictures import read_pictures
+from brainprop.signals import handled_by
 from brainprop.startup import prepare_environment, start_tensorflow
 
 SUCCESS, FAILURE, SIGNAL_BASE = 0, 1, 128
 TOP_K, MIN_CLASSES_FOR_TOP_K = 5, 100
-FIGURE_SUFFIXES = (".png", ".pdf")
 MAX_PICTURES_IN_FIGURE = 60
 LOG_START = b"epoch,"
 
@@ -49,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
-        with _signals_raised():
+        with handled_by(_interrupt):
             return _run(arguments)
     except BrainPropError as error:
         if arguments.debug:
@@ -91,22 +89,9 @@ def _run(arguments: argparse.Namespace) -> int:
     return _train(experiment, data, arguments)
 
 
-@contextmanager
-def _signals_raised() -> Iterator[None]:
+def _interrupt(number, frame):
     """Lets SIGTERM end the program as Ctrl-C does, so that it tidies up."""
-
-    def interrupt(number, frame):
-        raise KeyboardInterrupt(number)
-
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    heeded = [number for number, handler in previous.items() if handler is not signal.SIG_IGN]
-    for number in heeded:
-        signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number in heeded:
-            signal.signal(number, previous[number])
+    raise KeyboardInterrupt(number)
 
 
 def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) -> int:
@@ -320,7 +305,7 @@ def _check_evaluation(arguments: argparse.Namespace) -> None:
         ("--confusion-matrix", arguments.confusion_matrix),
     ):
         if path:
-            _check_figure(path, option)
+            check_figure(path, option)
 
 
 def _check_log(path: Path) -> None:
@@ -331,17 +316,6 @@ def _check_log(path: Path) -> None:
             raise BrainPropError(
                 f"--log-csv {path} is no log of this program: give the name of a new file"
             )
-
-
-def _check_figure(path: Path, option: str) -> None:
-    """Refuses a name under which no figure could be written; a file there is overwritten."""
-    if path.suffix.lower() not in FIGURE_SUFFIXES:
-        raise BrainPropError(
-            f"{option} {path}: give a name that ends in {' or '.join(FIGURE_SUFFIXES)}"
-        )
-    if path.is_dir():
-        raise BrainPropError(f"{option} {path} is a folder: give the name of a file")
-    make_directory(path.parent, f"the folder of {option}")
 
 
 def _resume_command() -> str:

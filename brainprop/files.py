@@ -12,6 +12,7 @@ from pathlib import Path
 
 from brainprop.errors import BrainPropError
 
+FIGURE_SUFFIXES = (".png", ".pdf")
 PARTIAL_SUFFIX = ".brainprop.partial"
 STALE_SECONDS = 3600  # nobody takes that long between two writes to a file
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -106,6 +107,26 @@ def make_directory(directory: Path, option: str) -> None:
         raise BrainPropError(
             f"{option} {directory} cannot be written to ({error.strerror}): choose another folder"
         ) from error
+
+
+def check_figure(path: Path, option: str) -> None:
+    """Refuses a name under which no figure could be written; a file there is overwritten.
+
+    Args:
+        path: The figure.
+        option: The argument that named it, for the message.
+
+    Raises:
+        BrainPropError: It ends otherwise than in one of `FIGURE_SUFFIXES`, is a folder, or its
+            folder cannot be made or written to.
+    """
+    if path.suffix.lower() not in FIGURE_SUFFIXES:
+        raise BrainPropError(
+            f"{option} {path}: give a name that ends in {' or '.join(FIGURE_SUFFIXES)}"
+        )
+    if path.is_dir():
+        raise BrainPropError(f"{option} {path} is a folder: give the name of a file")
+    make_directory(path.parent, f"the folder of {option}")
 
 
 def _umask() -> int:

@@ -60,7 +60,7 @@ def _quiet_stderr():
     What was written comes out after all if the block raises.
     """
     try:
-        stderr, notes = os.dup(2), tempfile.TemporaryFile()  # noqa: SIM115  # Closed below.
+        notes, stderr = tempfile.TemporaryFile(), os.dup(2)  # noqa: SIM115  # Closed below.
     except OSError:  # There is no stderr, or no room for a file: the notes may be seen.
         yield
         return

@@ -11,7 +11,14 @@ from pathlib import Path
 import keras
 
 from brainprop import checkpoints, devices
-from brainprop.callbacks import BestWeights, Checkpointing, EpochSeconds, Interruption, is_finite
+from brainprop.callbacks import (
+    BestWeights,
+    Checkpointing,
+    EpochSeconds,
+    History,
+    Interruption,
+    is_finite,
+)
 from brainprop.checkpoints import Checkpoint
 from brainprop.datasets import Data, Split, hold_out, pipeline
 from brainprop.datasets.untrusted import one_line
@@ -100,7 +107,7 @@ def train(
             before there was anything to keep.
     """
     train_set, validation_set, test_set = splits(data, experiment)
-    history, best = keras.callbacks.History(), BestWeights()
+    history, best = History(), BestWeights()
     interruption = interruption or Interruption()
     stopping = keras.callbacks.EarlyStopping(
         "val_accuracy", min_delta=experiment.min_delta, patience=experiment.patience, mode="max"

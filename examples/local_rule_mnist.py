@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from brainprop import BrainPropError, LocalNetwork, load_data
 from brainprop.arguments import ArgumentParser
-from brainprop.files import make_directory, written_whole
+from brainprop.files import check_figure, written_whole
 
 NETWORK = {"units": (784, 100, 50, 10), "learning_rate": 0.02, "kernel_stddev": 0.1, "seed": 1}
 WEIGHT_DECAY = 0.002
@@ -87,9 +87,7 @@ def main(argv=None):
     arguments = parser.parse_args(argv)
     output = arguments.output
     try:
-        if output.suffix not in (".pdf", ".png") or output.is_dir():
-            raise BrainPropError(f"--output {output}: give the name of a .png or .pdf file")
-        make_directory(output.parent, "the folder of --output")
+        check_figure(output, "--output")
         train_set, test_set = load_stimuli(arguments.max_train_samples)
     except BrainPropError as error:
         return parser.report(error)

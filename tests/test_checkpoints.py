@@ -143,7 +143,7 @@ def test_a_full_disk_leaves_the_earlier_checkpoints(tmp_path, monkeypatch):
     checkpoints.save(checkpoint(1), tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(np, "savez", fill)
-        with pytest.raises(BrainPropError, match="No space left on device.*resume"):
+        with pytest.raises(BrainPropError, match="No space left on device.*--resume"):
             checkpoints.save(checkpoint(2), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-0001.npz"]
     assert checkpoints.newest(tmp_path, EXPERIMENT).epoch == 1

@@ -165,7 +165,7 @@ BAD_ARGUMENTS = [
     (
         (
             *MNIST,
-            *("--max-train-samples", "100", "--validation-split", "0.5", "--batch-size", "99"),
+            *["--max-train-samples", "100", "--validation-split", "0.5", "--batch-size", "99"],
         ),
         "from 1 to 50, not 99",
     ),

@@ -83,13 +83,20 @@ def test_local_rule_mnist_draws_what_it_prints(tmp_path, capsys):
     assert saved == f"saved {output}"
 
 
-@pytest.mark.parametrize("output", ["figure.jpg", "folder.png", "file/figure.png"])
+@pytest.mark.parametrize(
+    ("output", "start"),
+    [
+        ("figure.jpg", "--output figure.jpg"),
+        ("folder.png", "--output folder.png"),
+        ("file/figure.png", "the folder of --output file"),
+    ],
+)
 def test_local_rule_mnist_refuses_a_figure_that_it_could_not_save(
-    output, tmp_path, capsys, monkeypatch
+    output, start, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "file").touch()
     assert local_rule_mnist.main(["--output", output]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("local_rule_mnist: error: ") and "--output" in line
+    assert line.startswith(f"local_rule_mnist: error: {start}")

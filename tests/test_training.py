@@ -161,7 +161,7 @@ def test_a_failure_before_there_is_anything_to_keep_is_raised(data, tmp_path, mo
 
     monkeypatch.setattr(np, "savez", fill)
     _, done = run(experiment("dense"), data, tmp_path)
-    assert done.outcome is Outcome.FAILED and "and resume" in str(done.failure)
+    assert done.outcome is Outcome.FAILED and "--resume" in str(done.failure)
 
     class Fail(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
