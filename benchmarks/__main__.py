@@ -22,7 +22,7 @@ def main() -> int:
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(RATIOS + AMOUNTS)}"
     )
     parser.add_argument("--rounds", type=int, default=15, help="of each step (default: 15)")
-    parser.add_argument("--chart", type=Path, help="draw the ratios into this PNG file")
+    parser.add_argument("--chart", type=Path, help="draw the ratios into this PNG or PDF file")
     parser.add_argument("--data-dir", type=Path, help="of Tiny ImageNet, whose memory is measured")
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - {*RATIOS, *AMOUNTS}
@@ -30,9 +30,17 @@ def main() -> int:
         parser.error(f"PART is one of {', '.join(RATIOS + AMOUNTS)}; --rounds is at least 1")
     parts = arguments.parts or RATIOS + AMOUNTS
 
+    from brainprop.errors import BrainPropError
+    from brainprop.files import check_figure
+
+    if arguments.chart:
+        try:
+            check_figure(arguments.chart, "--chart")
+        except BrainPropError as error:
+            parser.error(str(error))
+
     from benchmarks import programs, steps, table
     from brainprop import devices
-    from brainprop.errors import BrainPropError
 
     few = min(arguments.rounds, 3)  # Rounds of what takes seconds, not milliseconds.
     measure: dict[str, Callable[[], list]] = {

@@ -115,6 +115,9 @@ class Checkpointing(keras.callbacks.Callback):
         state = self.resumed
         if state is None:
             return
+        # Loss scaling, which float16 takes, has variables that come into being only here.
+        if not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
         variables, best = self._variables(), self.model.weights
         if not _fit(variables, state.variables) or not _fit(best, state.best_weights):
             raise BrainPropError(
@@ -160,7 +163,7 @@ def _fit(variables, values) -> bool:
 
 
 class TrialStatistics(keras.callbacks.Callback):
-    """Adds what BrainProp's trials were like to the logs; see `learning_rules.TrialStatistics`."""
+    """Adds what BrainProp's trials were like to the logs; see `learning_rules.TrialMeans`."""
 
     def on_epoch_begin(self, epoch, logs=None):
         self.model.trials.reset()
@@ -170,12 +173,14 @@ class TrialStatistics(keras.callbacks.Callback):
 
 
 class History(keras.callbacks.History):
-    """Keras's history, aligned: a figure that nobody took before has NaN for the epochs before."""
+    """Keras's history, aligned: a figure has NaN for each epoch in which nobody took it."""
 
     def on_epoch_end(self, epoch, logs=None):
         for name in logs:
             values_before(epoch, self, name)
         super().on_epoch_end(epoch, logs)
+        for name, values in self.history.items():
+            values_before(epoch + 1, self, name, missing=nan_like(values[-1]))
 
 
 class CSVLog(keras.callbacks.Callback):
@@ -193,10 +198,12 @@ class CSVLog(keras.callbacks.Callback):
         self.path = path
 
     def on_epoch_end(self, epoch, logs=None):
-        columns = {"epoch": range(epoch + 1)} | {
-            name: [*values_before(epoch, self.model.history, name), logs[name]]
-            for name in sorted(logs)
-        }
+        history = self.model.history
+        numbers = {name for name, values in history.history.items() if np.ndim(values) == 1}
+        columns = {"epoch": range(epoch + 1)}
+        for name in sorted(numbers | logs.keys()):
+            values = [*values_before(epoch, history, name), logs.get(name, math.nan)]
+            columns[name] = values[: epoch + 1]  # Diagnostics have the history's newest value.
         with written_whole(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(columns)
@@ -217,3 +224,8 @@ def values_before(
     values = history.history.setdefault(name, [])
     values += [missing] * (epoch - len(values))
     return values
+
+
+def nan_like(value):
+    """NaN in the shape of a figure: a number, or a list of numbers."""
+    return np.full(np.shape(value), math.nan).tolist()

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import re
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +60,7 @@ def save(checkpoint: Checkpoint, directory: Path) -> Path:
     Raises:
         BrainPropError: It could not be written; those before it are still there.
     """
-    state = asdict(checkpoint)
+    state = vars(checkpoint).copy()
     arrays = {
         f"{name}_{index}": value
         for name in ("variables", "best_weights")

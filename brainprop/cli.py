@@ -156,10 +156,10 @@ def _watchers(arguments: argparse.Namespace, experiment: Experiment, data: Data)
         if experiment.algorithm == "BrainProp":
             watchers.append(TrialStatistics())
         watchers.append(keras.callbacks.TensorBoard(arguments.tensorboard))
-    if arguments.log_csv:
-        watchers.append(CSVLog(arguments.log_csv))
     if arguments.diagnostics:
         watchers.append(Diagnostics(probe_batches(data, experiment), arguments.tensorboard))
+    if arguments.log_csv:
+        watchers.append(CSVLog(arguments.log_csv))  # Of what those before it have found, too.
     return watchers
 
 

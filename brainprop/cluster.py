@@ -24,10 +24,10 @@ class Preempted(Exception):
 def complete_all(
     experiments: Sequence[Experiment],
     folder: Path,
-    data_dir: Path | None = None,
-    address: str = "auto",
-    cpus: int = 1,
-    gpus: float | None = None,
+    data_dir: Path | None,
+    address: str,
+    cpus: int,
+    gpus: float | None,
 ) -> Iterator[tuple[Experiment, Attempt]]:
     """Completes runs on a Ray cluster, each in a process of its own.
 

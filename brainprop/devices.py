@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,8 +69,9 @@ def failures_told() -> Iterator[None]:
 def strategy(gpus: int | None) -> tf.distribute.Strategy:
     """Spreads every batch over several GPUs, or leaves it to the one device there is.
 
-    The batch size and the update stay those of one device. Batch normalization takes the moments
-    of each device's part of the batch, and averages their moving averages.
+    The batch size and the update stay those of one device, which `check_even_parts` sees to. Batch
+    normalization takes the moments of each device's part of the batch, and averages their moving
+    averages.
 
     Args:
         gpus: How many; `None` uses what TensorFlow uses by itself.
@@ -84,6 +85,27 @@ def strategy(gpus: int | None) -> tf.distribute.Strategy:
     if gpus > available:
         raise BrainPropError(f"--gpus {gpus}: TensorFlow finds {available} here, {description()}")
     return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(gpus)])
+
+
+def check_even_parts(sizes: Mapping[str, int]) -> None:
+    """Refuses batches that the devices of a `strategy` cannot share evenly.
+
+    Each device's average over its part would count alike, as if the parts were of one size; and
+    Keras begins with no batch of which they are not.
+
+    Args:
+        sizes: Numbers of images, and what they are.
+
+    Raises:
+        BrainPropError: The number of devices does not divide one of them.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    for images, size in sizes.items():
+        if size % replicas:
+            raise BrainPropError(
+                f"{replicas} GPUs cannot share {size} {images} evenly: choose a number of GPUs "
+                "that divides it"
+            )
 
 
 def mixed_precision_policy() -> str:

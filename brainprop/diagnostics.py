@@ -13,12 +13,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from brainprop.callbacks import values_before
+from brainprop.callbacks import nan_like, values_before
 from brainprop.datasets import Data, pipeline
+from brainprop.evaluation import EVALUATION_BATCH_SIZE
 from brainprop.experiments import Experiment
 from brainprop.learning_rules import EBP, BrainProp, LearningRule, replicas
 from brainprop.local_rule import angle
-from brainprop.training import EVALUATION_BATCH_SIZE, splits
+from brainprop.training import splits
 
 PROBE_SIZE = 512
 # Reward-prediction errors are counted in bins 0.1 wide; those beyond, in the outermost ones.
@@ -47,8 +48,7 @@ class Diagnostics(keras.callbacks.Callback):
             self._write_summaries(epoch, measured)
         # Not into the logs, all of which Keras prints.
         for name, value in measured.items():
-            missing = np.full(np.shape(value), np.nan).tolist()
-            values_before(epoch, self.model.history, name, missing).append(value)
+            values_before(epoch, self.model.history, name, nan_like(value)).append(value)
 
     def on_train_end(self, logs=None):
         if self.log_dir is not None:

@@ -6,9 +6,10 @@ import timeit
 from collections.abc import Callable
 
 from brainprop.datasets import Data, pipeline
+from brainprop.evaluation import EVALUATION_BATCH_SIZE
 from brainprop.experiments import Experiment
 from brainprop.models import model_for
-from brainprop.training import EVALUATION_BATCH_SIZE, splits
+from brainprop.training import splits
 
 WARM_UP, MEASURED = 2, 3  # The first step compiles.
 

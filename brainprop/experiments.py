@@ -191,6 +191,7 @@ class Experiment:
             value = getattr(self, name)
             if value is not None or name not in _OPTIONAL:
                 check_number(name, value, kind, low, high)
+                object.__setattr__(self, name, kind(value))  # NumPy has numbers of its own.
 
     @property
     def name(self) -> str:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -35,14 +36,12 @@ def written_whole(path: str | os.PathLike, overwrite: bool = True) -> Iterator[P
     """
     path = Path(path)
     remove_stale(path.parent)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=PARTIAL_SUFFIX, dir=path.parent)
-    os.close(handle)
-    partial = Path(name)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+    partial.open("x").close()  # With the permissions that a file of this process has.
     try:
         yield partial
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
-        partial.chmod(0o666 & ~_umask())
         if overwrite:
             partial.replace(path)
         else:
@@ -127,10 +126,3 @@ def check_figure(path: Path, option: str) -> None:
     if path.is_dir():
         raise BrainPropError(f"{option} {path} is a folder: give the name of a file")
     make_directory(path.parent, f"the folder of {option}")
-
-
-def _umask() -> int:
-    """The process's mask of file permissions, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

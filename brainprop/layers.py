@@ -64,6 +64,8 @@ class LocallyConnected2D(keras.layers.Layer):
         super().__init__(**kwargs)
         if padding != "valid":
             raise ValueError(f"LocallyConnected2D has only 'valid' padding, not {padding!r}")
+        if not isinstance(filters, int) or filters < 1:
+            raise ValueError(f"filters must be a positive integer, not {filters!r}")
         self.filters = filters
         self.kernel_size = _pair("kernel_size", kernel_size)
         self.strides = _pair("strides", strides)

@@ -58,8 +58,9 @@ class BrainProp(LearningRule):
     def __init__(self, *args, exploration_rate: float = 0.02, seed: int | None = None, **kwargs):
         super().__init__(*args, **kwargs)
         self.exploration_rate = exploration_rate
+        self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.trials = TrialStatistics()
+        self.trials = TrialMeans()
 
     def train_step(self, data):
         """Learns from a batch of trials; the names are those of the class's equation."""
@@ -128,7 +129,8 @@ class BrainProp(LearningRule):
             self.make_train_function(force=True)  # Traces the step anew, with the new rate.
 
     def get_config(self):
-        return {**super().get_config(), "exploration_rate": self.exploration_rate}
+        own = {"exploration_rate": self.exploration_rate, "seed": self.seed}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="brainprop")
@@ -174,11 +176,12 @@ def shares(trials: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
 
 
 def replicas() -> int:
-    """Over how many devices `tf.distribute` spreads a batch; their gradients are summed."""
-    return tf.distribute.get_strategy().num_replicas_in_sync
+    """Over how many devices `tf.distribute` spreads the batch; their gradients are summed."""
+    context = tf.distribute.get_replica_context()  # None where a batch is not spread.
+    return context.num_replicas_in_sync if context else 1
 
 
-class TrialStatistics:
+class TrialMeans:
     """What BrainProp's training trials were like, on average since the last reset.
 
     Attributes:

@@ -279,8 +279,9 @@ def diagnostics_figure(run: Run) -> Figure:
     panels = figure.subplots(4, 2).flat
     accuracy, q_values, errors, selected, angle, update, weight, dead = panels
     history, algorithm = run.history, run.experiment.algorithm
-    probed, classes = int(sum(history["selected"][-1])), len(history["selected"][-1])
-    q_value = "Q-value" if algorithm == "BrainProp" else "output (logit)"
+    counts = np.array(history["selected"])  # Of an epoch without diagnostics, NaN.
+    probed, classes = int(np.nanmax(counts.sum(axis=1))), counts.shape[1]
+    q_value = ALGORITHMS[algorithm].activation_name
     figure.suptitle(f"{run.experiment.title}: after each epoch, on {probed} validation images")
 
     _draw_accuracy(accuracy, run)

@@ -103,10 +103,17 @@ def train(
         after the first epoch ends it too, so that no training is lost.
 
     Raises:
-        BrainPropError: The checkpoints are damaged or belong to another run, or an error came
-            before there was anything to keep.
+        BrainPropError: The checkpoints are damaged or belong to another run, several GPUs
+            cannot share the batches evenly, or an error came before there was anything to keep.
     """
     train_set, validation_set, test_set = splits(data, experiment)
+    devices.check_even_parts(
+        {
+            "images of a batch": experiment.batch_size,
+            "training images": len(train_set[0]),
+            "images to evaluate on": min(len(validation_set[0]), EVALUATION_BATCH_SIZE),
+        }
+    )
     history, best = History(), BestWeights()
     interruption = interruption or Interruption()
     stopping = keras.callbacks.EarlyStopping(

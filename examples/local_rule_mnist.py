@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 
 from brainprop import BrainPropError, LocalNetwork, load_data
 from brainprop.arguments import ArgumentParser
-from brainprop.files import check_figure, written_whole
+from brainprop.files import check_figure
+from brainprop.plots import save_figure
 
 NETWORK = {"units": (784, 100, 50, 10), "learning_rate": 0.02, "kernel_stddev": 0.1, "seed": 1}
 WEIGHT_DECAY = 0.002
@@ -101,8 +102,10 @@ def main(argv=None):
         _, accuracy, angles = developments[-1][-1]
         degrees = " and ".join(f"{angle:.0f}" for angle in angles)
         print(f"{label}: accuracy {accuracy:.1f} %, angles {degrees} degrees", flush=True)
-    with written_whole(output) as partial:
-        draw(developments).savefig(partial, format=output.suffix[1:], dpi=150)
+    try:
+        save_figure(draw(developments), output)
+    except BrainPropError as error:
+        return parser.report(error)
     print(f"saved {output}")
     return 0
 

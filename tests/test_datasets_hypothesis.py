@@ -35,14 +35,14 @@ def load_tiny(folder):
 FORMATS = {
     "mnist": (write_mnist, "mnist.npz", mnist.load, (28, 28, 1), 10),
     "cifar10 batch": (
-        write_cifar10, "cifar-10-batches-py/data_batch_1", cifar.load_cifar10, (32, 32, 3), 10,
+        write_cifar10, "cifar-10-batches-py/data_batch_1", cifar.CIFAR10.load, (32, 32, 3), 10,
     ),
     "cifar100 batch": (
-        write_cifar100, "cifar-100-python/train", cifar.load_cifar100, (32, 32, 3), 100,
+        write_cifar100, "cifar-100-python/train", cifar.CIFAR100.load, (32, 32, 3), 100,
     ),
     "cifar100 tar": (
         lambda folder: tar_of(write_cifar100(folder), "cifar-100-python.tar.gz"),
-        "cifar-100-python.tar.gz", cifar.load_cifar100, (32, 32, 3), 100,
+        "cifar-100-python.tar.gz", cifar.CIFAR100.load, (32, 32, 3), 100,
     ),
     "tiny zip": (
         lambda folder: zip_of(write_tiny_imagenet(folder)),

@@ -1,5 +1,6 @@
 """Diagnostics: against NumPy, and that nobody notices them but the history."""
 
+import csv
 import json
 import sys
 
@@ -221,7 +222,7 @@ def main(monkeypatch, *arguments):
 def test_the_command_line_saves_history_plots_and_tensorboards_scalars(tmp_path, monkeypatch):
     saved, board = tmp_path / "saved", tmp_path / "board"
     command = ("MNIST", "dense", "EBP", "--epochs", 2, "-s", "--output-dir", saved)
-    watched = (*command, "--diagnostics", "--tensorboard", board)
+    watched = (*command, "--diagnostics", "--tensorboard", board, "--log-csv", tmp_path / "log.csv")
     assert main(monkeypatch, *watched) == 0
     assert (saved / "MNIST_dense_EBP_diagnostics.pdf").read_bytes().startswith(b"%PDF")
     assert (saved / "MNIST_dense_EBP_diagnostics.png").read_bytes().startswith(b"\x89PNG")
@@ -237,6 +238,9 @@ def test_the_command_line_saves_history_plots_and_tensorboards_scalars(tmp_path,
     events = b"".join(path.read_bytes() for path in (board / "diagnostics").rglob("events*"))
     for name in ("angle/4_output", "dead/1_Dense", "q_right", "reward_prediction_error"):
         assert name.encode() in events
+    with (tmp_path / "log.csv").open() as file:  # Numbers only.
+        angles = [float(row["angle/4_output"]) for row in csv.DictReader(file)]
+    np.testing.assert_allclose(angles, history["angle/4_output"])
     # A second run has numbered files, and without --diagnostics no plot of them.
     assert main(monkeypatch, *command) == 0
     names = {path.name for path in saved.glob("*_0_*")}

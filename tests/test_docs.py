@@ -96,4 +96,6 @@ def test_an_architecture_and_an_algorithm_can_be_added_as_shown(monkeypatch):
     assert after == pytest.approx(np.mean(errors) / 2 + penalty, rel=1e-4)
     assert after < before
     assert experiments.algorithm_of(model.layers[-1].name) == name
-    assert plots.learning_curves_figure({"MNIST, wide": {name: [[50, 90]], "EBP": [[60, 80]]}})
+    curves = {name: [[50, 90]], "EBP": [[60, 80]]}
+    (legend,) = plots.learning_curves_figure({"MNIST, wide": curves}).legends
+    assert {text.get_text() for text in legend.get_texts()} == set(curves)

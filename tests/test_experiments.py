@@ -1,9 +1,12 @@
 """The table rows against the paper's setup."""
 
 import dataclasses
+import json
 
+import numpy as np
 import pytest
 
+from brainprop import build_model
 from brainprop.datasets import DATASETS
 from brainprop.errors import BrainPropError
 from brainprop.experiments import ARCHITECTURES, Experiment
@@ -109,3 +112,14 @@ def test_unknown_names_are_met_with_the_nearest(names, hint):
 def test_numbers_out_of_range_are_named(name, value):
     with pytest.raises(BrainPropError, match=name):
         Experiment("MNIST", "conv", "BrainProp", **{name: value})
+
+
+def test_numpys_numbers_become_pythons():
+    """Which JSON and Keras's seeds take."""
+    given = {"seed": np.int64(3), "batch_size": np.int32(8), "learning_rate": np.float32(0.5)}
+    experiment = Experiment("MNIST", "conv", "BrainProp", l2=0, **given)
+    assert json.loads(json.dumps(experiment.settings())) == experiment.settings()
+    assert experiment == Experiment(
+        "MNIST", "conv", "BrainProp", seed=3, batch_size=8, learning_rate=0.5, l2=0.0
+    )
+    build_model("MNIST", "dense", "BrainProp", seed=np.int64(3))

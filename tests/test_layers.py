@@ -135,6 +135,8 @@ class TestLocallyConnected2D:
         ("arguments", "message"),
         [
             ({"padding": "same"}, "padding, not 'same'"),
+            ({"filters": 0}, "filters must be a positive integer, not 0"),
+            ({"filters": 2.5}, "filters must be a positive integer, not 2.5"),
             ({"kernel_size": 0}, "kernel_size must be a positive integer"),
             ({"strides": (1, 2, 3)}, "strides must be a positive integer"),
         ],

@@ -280,3 +280,11 @@ def test_float16_scales_the_loss(rule, trials):
         model.train_on_batch(images, labels)
     for old, a, b in zip(before, exact.get_weights(), mixed.get_weights(), strict=True):
         np.testing.assert_allclose(b - old, a - old, atol=3e-3)
+
+
+def test_a_copy_from_the_config_explores_alike():
+    network = small_network(EBP)
+    model = BrainProp(network.input, network.output, exploration_rate=0.5, seed=7)
+    copy = BrainProp.from_config(model.get_config())
+    assert copy.exploration_rate == 0.5
+    np.testing.assert_array_equal(copy.seed_generator.state, model.seed_generator.state)

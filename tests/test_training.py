@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brainprop import checkpoints, training
+from brainprop import checkpoints, models, training
 from brainprop.callbacks import CSVLog, Interruption, TrialStatistics
 from brainprop.datasets import hold_out, pipeline
 from brainprop.errors import BrainPropError
@@ -416,21 +416,90 @@ def test_training_learns_with_mixed_precision(data):
     assert keras.config.dtype_policy().name == "float32"
 
 
+def test_a_float16_run_goes_on_with_its_loss_scale(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "mixed_precision_policy", lambda: "mixed_float16")
+
+    def of(epochs):
+        return experiment("dense", epochs=epochs, mixed_precision=True, deterministic=True)
+
+    _, whole = run(of(2), data)
+    run(of(1), data, tmp_path)
+    model, resumed = run(of(2), data, tmp_path, resume=True)
+    assert without_seconds(resumed.history) == without_seconds(whole.history)
+    assert model.optimizer.step_counter.numpy() == 10
+
+
+def test_a_resumed_runs_log_and_history_keep_figures_that_are_no_longer_taken(data, tmp_path):
+    log, settings = tmp_path / "log.csv", {"architecture": "dense", "exploration_rate": 0}
+    watchers = [TrialStatistics(), CSVLog(log)]
+    run(experiment(**settings, epochs=1), data, tmp_path, callbacks=watchers)
+    _, done = run(
+        experiment(**settings, epochs=2), data, tmp_path, resume=True, callbacks=[CSVLog(log)]
+    )
+    first, second = done.history["reward"]
+    assert first == pytest.approx(done.history["accuracy"][0]) and np.isnan(second)
+    with log.open() as file:
+        rewards = [float(row["reward"]) for row in csv.DictReader(file)]
+    np.testing.assert_array_equal(rewards, [first, np.nan])
+
+
+ON_DEVICES = """
+import tensorflow as tf
+
+devices = [tf.config.LogicalDeviceConfiguration()] * 3
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
+
+
+def devices(number):
+    return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(number)])
+"""
+
+PARTS = """
+import numpy as np
+
+from brainprop import BrainPropError
+from brainprop.experiments import Experiment
+from brainprop.models import model_for
+from brainprop.training import train
+
+rng = np.random.default_rng(0)
+
+
+def run(number, training_images, validation_images):
+    data = [
+        (rng.integers(256, size=(n, 28, 28, 1)).astype("uint8"), np.arange(n) % 10)
+        for n in (training_images, validation_images)
+    ]
+    with devices(number).scope():
+        settings = Experiment("MNIST", "dense", "BrainProp", epochs=1, batch_size=8)
+        return train(model_for(settings), settings, data).outcome
+
+
+for sizes, what in (
+    ((3, 12, 6), "8 images of a batch"),
+    ((2, 15, 6), "15 training images"),
+    ((2, 14, 5), "5 images to evaluate on"),
+):
+    try:
+        print(run(*sizes))
+    except BrainPropError as error:
+        assert f"{sizes[0]} GPUs cannot share {what} evenly" in str(error), error
+    else:
+        raise AssertionError(what)
+run(2, 14, 130)  # The last batches are smaller.
+"""
+
 TWO_DEVICES = """
 import sys
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from brainprop import build_model
 
-devices = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
 rng = np.random.default_rng(0)
 images, labels = rng.random((128, 28, 28, 1), "float32"), rng.integers(10, size=128)
 weights = []
-for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])):
+for strategy in (tf.distribute.get_strategy(), devices(2)):
     with strategy.scope():
         model = build_model(
             "MNIST", "dense", sys.argv[1], exploration_rate=0, kernel_stddev=0.03, l2=1e-3
@@ -438,6 +507,9 @@ for strategy in (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["
     before = model.get_weights()
     loss = model.fit(images, labels, batch_size=32, epochs=3, shuffle=False, verbose=0)
     weights.append((model.get_weights(), loss.history["loss"]))
+    with strategy.scope():  # On all images at once, as `evaluate` calculates it.
+        loss = model.compute_loss(y=labels, y_pred=model.predict(images, verbose=0))
+    np.testing.assert_allclose(loss, model.evaluate(images, labels, verbose=0)[0], rtol=1e-5)
 (one, one_loss), (two, two_loss) = weights
 for start, a, b in zip(before, one, two):
     assert np.abs(a - start).max() > 2e-5
@@ -450,7 +522,15 @@ np.testing.assert_allclose(one_loss, two_loss, rtol=1e-5)
 def test_two_devices_learn_what_one_learns(algorithm):
     """Twelve steps, without dropout and batch normalization, which see a device's part only."""
     result = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES, algorithm],
+        [sys.executable, "-c", ON_DEVICES + TWO_DEVICES, algorithm],
+        capture_output=True, text=True, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
+def test_devices_share_a_batch_evenly_or_refuse_it():
+    result = subprocess.run(
+        [sys.executable, "-c", ON_DEVICES + PARTS],
         capture_output=True, text=True, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

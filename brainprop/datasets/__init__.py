@@ -55,7 +55,7 @@ DATASETS = {
         cifar.CIFAR10.classes,
         50_000,
         ("loccon", "conv", "deep"),
-        cifar.load_cifar10,
+        cifar.CIFAR10.load,
         lambda data_dir: cifar.CIFAR10.class_names,
     ),
     "CIFAR100": Dataset(
@@ -63,7 +63,7 @@ DATASETS = {
         cifar.CIFAR100.classes,
         50_000,
         ("loccon", "conv", "deep"),
-        cifar.load_cifar100,
+        cifar.CIFAR100.load,
         lambda data_dir: cifar.CIFAR100.class_names,
     ),
     "TinyImageNet": Dataset(

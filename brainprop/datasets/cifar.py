@@ -47,6 +47,33 @@ class Layout:
         """The number of classes."""
         return len(self.class_names)
 
+    def load(self, data_dir: str | Path | None = None) -> Data:
+        """Loads the data set; of CIFAR-100, the 100 fine labels.
+
+        Args:
+            data_dir: Where to look for the folder or the archive; see `files.find`.
+
+        Returns:
+            `((x_train, y_train), (x_test, y_test))`: images uint8 of shape (n, 32, 32, 3), labels
+            int32 of shape (n,).
+
+        Raises:
+            BrainPropError: If a file is missing or damaged.
+        """
+        path, remedy = find(self.source, data_dir), self.source.remedy
+        names = (*self.train, self.test)
+        files = _from_folder(path, names, remedy) if path.is_dir() else _from_tar(path, self)
+        batches = {}
+        for name, content in files:
+            with reading(path / name, remedy):
+                batches[name] = _batch(content, self)
+            del content  # or two files would be in memory at once
+        missing = [name for name in names if name not in batches]
+        if missing:
+            raise BrainPropError(f"{path} holds no {' and no '.join(missing)}: {remedy}")
+        test = batches.pop(self.test)
+        return _joined([batches[name] for name in self.train]), _joined([test])
+
 
 CIFAR10 = Layout(
     source=Source(
@@ -96,57 +123,6 @@ CIFAR100 = Layout(
         "trout", "tulip", "turtle", "wardrobe", "whale", "willow_tree", "wolf", "woman", "worm",
     ),
 )  # fmt: skip
-
-
-def load_cifar10(data_dir: str | Path | None = None) -> Data:
-    """Loads CIFAR-10.
-
-    Args:
-        data_dir: Where to look for `cifar-10-batches-py/` or `cifar-10-python.tar.gz`; see
-            `brainprop.datasets.files.find`.
-
-    Returns:
-        `((x_train, y_train), (x_test, y_test))`: images uint8 of shape (n, 32, 32, 3), labels
-        int32 of shape (n,).
-
-    Raises:
-        BrainPropError: If a file is missing or damaged.
-    """
-    return _load(CIFAR10, data_dir)
-
-
-def load_cifar100(data_dir: str | Path | None = None) -> Data:
-    """Loads CIFAR-100 with its 100 fine labels.
-
-    Args:
-        data_dir: Where to look for `cifar-100-python/` or `cifar-100-python.tar.gz`; see
-            `brainprop.datasets.files.find`.
-
-    Returns:
-        `((x_train, y_train), (x_test, y_test))`: images uint8 of shape (n, 32, 32, 3), labels
-        int32 of shape (n,).
-
-    Raises:
-        BrainPropError: If a file is missing or damaged.
-    """
-    return _load(CIFAR100, data_dir)
-
-
-def _load(layout: Layout, data_dir: str | Path | None) -> Data:
-    path = find(layout.source, data_dir)
-    names = (*layout.train, layout.test)
-    remedy = layout.source.remedy
-    files = _from_folder(path, names, remedy) if path.is_dir() else _from_tar(path, layout)
-    batches = {}
-    for name, content in files:
-        with reading(path / name, remedy):
-            batches[name] = _batch(content, layout)
-        del content  # or two files would be in memory at once
-    missing = [name for name in names if name not in batches]
-    if missing:
-        raise BrainPropError(f"{path} holds no {' and no '.join(missing)}: {remedy}")
-    test = batches.pop(layout.test)
-    return _joined([batches[name] for name in layout.train]), _joined([test])
 
 
 def _from_folder(path: Path, names: tuple[str, ...], remedy: str) -> Iterator[tuple[str, bytes]]:
