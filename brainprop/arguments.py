@@ -5,6 +5,7 @@ import difflib
 import numbers
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from brainprop.errors import BrainPropError
 
@@ -28,6 +29,17 @@ class ArgumentParser(argparse.ArgumentParser):
         line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(problem))
         print(f"{self.prog}: error: {line}", file=sys.stderr)
         return 2
+
+
+def path_of(text: str) -> Path:
+    """What argparse makes of the name of a file or a folder; an empty one is a slip, as of "$DIR".
+
+    Raises:
+        argparse.ArgumentTypeError: It is empty.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name: give that of a file or a folder")
+    return Path(text)
 
 
 def check_name(kind: str, name: str, known: Iterable[str]) -> None:

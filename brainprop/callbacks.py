@@ -102,13 +102,15 @@ class Checkpointing(keras.callbacks.Callback):
     Args:
         directory: Where the checkpoints lie.
         experiment: The settings, kept with the checkpoint.
+        data: `datasets.checksum` of the data, kept likewise.
         history, best, stopping: The callbacks whose state is kept; they come before this one.
         resumed: The checkpoint to start from, if any.
     """
 
-    def __init__(self, directory, experiment, history, best, stopping, resumed):
+    def __init__(self, directory, experiment, data, history, best, stopping, resumed):
         super().__init__()
-        self.directory, self.experiment, self.resumed = directory, experiment, resumed
+        self.directory, self.experiment, self.data = directory, experiment, data
+        self.resumed = resumed
         self.history, self.best, self.stopping = history, best, stopping
 
     def on_train_begin(self, logs=None):
@@ -146,6 +148,7 @@ class Checkpointing(keras.callbacks.Callback):
                 stopped=self.model.stop_training,
                 variables=[np.asarray(variable) for variable in self._variables()],
                 best_weights=self.best.weights,
+                data=self.data,
             ),
             self.directory,
         )
@@ -199,11 +202,19 @@ class CSVLog(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         history = self.model.history
-        numbers = {name for name, values in history.history.items() if np.ndim(values) == 1}
-        columns = {"epoch": range(epoch + 1)}
-        for name in sorted(numbers | logs.keys()):
+        figures = {}
+        for name in {**history.history, **logs}:
             values = [*values_before(epoch, history, name), logs.get(name, math.nan)]
-            columns[name] = values[: epoch + 1]  # Diagnostics have the history's newest value.
+            figures[name] = values[: epoch + 1]  # Diagnostics are in the history already.
+        self._write(figures)
+
+    def on_train_end(self, logs=None):
+        if not self.path.exists():  # The run was finished before, so there was no epoch.
+            self._write(self.model.history.history)
+
+    def _write(self, figures):
+        numbers = {name: figures[name] for name in sorted(figures) if np.ndim(figures[name]) == 1}
+        columns = {"epoch": range(len(numbers["loss"])), **numbers}
         with written_whole(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(columns)

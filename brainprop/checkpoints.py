@@ -17,7 +17,7 @@ from brainprop.files import written_whole
 KEPT = 2
 # A resumed run may train longer or stop sooner; anything else would make it another run.
 ADJUSTABLE = ("epochs", "patience")
-_FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds")
+FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds")
 _NAME = re.compile(r"checkpoint-(\d{4,})")
 
 
@@ -36,6 +36,7 @@ class Checkpoint:
         variables: The model's and the optimizer's variables, among them the random state of
             dropout and exploration. Shuffling has none: see `pipeline.training_batches`.
         best_weights: The weights of the best epoch.
+        data: `datasets.checksum` of the data; `None` in a checkpoint of the first versions.
     """
 
     epoch: int
@@ -47,6 +48,7 @@ class Checkpoint:
     stopped: bool
     variables: list[np.ndarray] = field(repr=False)
     best_weights: list[np.ndarray] = field(repr=False)
+    data: int | None = None
 
     def is_finished(self, experiment: Experiment) -> bool:
         """Whether nothing is left to train; a run that has stopped goes on with more patience."""
@@ -126,15 +128,16 @@ def _check(checkpoint: Checkpoint, epoch: int) -> None:
         (checkpoint.best_epoch, int),
         (checkpoint.best_accuracy, float),
         (checkpoint.stopped, bool),
+        (checkpoint.data, int | None),
         (stopping["wait"], int),
         (stopping["best"], float),
-        *((value, int | float) for name in _FIGURES for value in history[name]),
+        *((value, int | float) for name in FIGURES for value in history[name]),
     ]
     if (
         not all(isinstance(value, kind) for value, kind in types)
         or len(stopping) != 2
         or not 1 <= checkpoint.best_epoch <= checkpoint.epoch == epoch
-        or any(len(history[name]) != epoch for name in _FIGURES)
+        or any(len(history[name]) != epoch for name in FIGURES)
     ):
         raise ValueError("its state is none that a run can have")
 

@@ -5,9 +5,9 @@ data is found.
 """
 
 import argparse
+import csv
 import dataclasses
 import importlib.util
-import io
 import os
 import shlex
 import signal
@@ -16,20 +16,24 @@ from pathlib import Path
 
 import numpy as np
 
-from brainprop.arguments import ArgumentParser, check_number
+from brainprop import checkpoints
+from brainprop.arguments import ArgumentParser, check_number, path_of
 from brainprop.datasets import DATASETS, Data
-from brainprop.datasets.untrusted import one_line
+from brainprop.datasets.untrusted import one_line, read_bytes
 from brainprop.errors import BrainPropError
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, algorithm_of, data_for
-from brainprop.files import check_figure, check_readable, make_directory
+from brainprop.files import check_figure, check_output, check_readable, make_directory
 from brainprop.pictures import read_pictures
 from brainprop.signals import handled_by
 from brainprop.startup import prepare_environment, start_tensorflow
+from brainprop.streams import give_up_stdout, prepare_stdout
 
 SUCCESS, FAILURE, SIGNAL_BASE = 0, 1, 128
 TOP_K, MIN_CLASSES_FOR_TOP_K = 5, 100
 MAX_PICTURES_IN_FIGURE = 60
-LOG_START = b"epoch,"
+MAX_LOG_BYTES = 2**26
+# What -l has no use for.
+TRAINING_OPTIONS = ("checkpoint_dir", "resume", "log_csv", "tensorboard", "diagnostics", "gpus")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -48,7 +52,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         with handled_by(_interrupt):
-            return _run(arguments)
+            code = _run(arguments)
+        sys.stdout.flush()
+        return code
     except BrainPropError as error:
         if arguments.debug:
             raise
@@ -57,19 +63,19 @@ def main(argv: list[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return exit_code(interrupt)
     except BrokenPipeError:
-        return unread()
+        give_up_stdout()
+        return FAILURE
+    except OSError as error:
+        if arguments.debug:
+            raise
+        give_up_stdout()
+        return parser.report(unwritten(error))
 
 
-def prepare_stdout() -> None:
-    """Lets stdout tell the name of any file: a path may hold what a terminal cannot show."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-
-
-def unread() -> int:
-    """Gives stdout up, which nobody reads any more, as after `| head`; returns the exit code."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return FAILURE
+def unwritten(error: OSError) -> str:
+    """What an error that nothing else has met is about: as a rule stdout, on a full disk."""
+    what = error.filename or "what this prints"
+    return f"{one_line(what)} cannot be written ({error.strerror}): make room, or write elsewhere"
 
 
 def exit_code(interrupt: KeyboardInterrupt) -> int:
@@ -173,6 +179,7 @@ def _evaluate(experiment: Experiment, data: Data, arguments: argparse.Namespace)
 
     _, (images, labels) = data
     evaluation = evaluate(model, images, labels)
+    _check_finite(evaluation.outputs, experiment, arguments.load)
     if arguments.confusion_matrix:
         counts = evaluation.confusion_matrix()
         figure = plots.confusion_figure(counts, class_names, experiment.title)
@@ -199,11 +206,7 @@ def _predict(experiment: Experiment, arguments: argparse.Namespace) -> int:
     from brainprop.evaluation import best_classes, predict
 
     outputs = predict(model, pictures)
-    if not np.isfinite(outputs).all():
-        raise BrainPropError(
-            f"{arguments.load} gives {algorithm.activation_name}s that are not "
-            "finite numbers: give other weights"
-        )
+    _check_finite(outputs, experiment, arguments.load)
     predictions = [
         [(class_names[label], values[label]) for label in best]
         for values, best in zip(outputs, best_classes(outputs, TOP_K), strict=True)
@@ -236,6 +239,15 @@ def _loaded_model(experiment: Experiment, weights_file: Path):
     return model
 
 
+def _check_finite(outputs: np.ndarray, experiment: Experiment, weights_file: Path) -> None:
+    """Refuses weights that are finite numbers, but give outputs that are none."""
+    if not np.isfinite(outputs).all():
+        raise BrainPropError(
+            f"{weights_file} gives {ALGORITHMS[experiment.algorithm].activation_name}s that are "
+            "not finite numbers: give other weights"
+        )
+
+
 def settings_given(arguments: argparse.Namespace) -> dict:
     """The fields of `Experiment` that are given; the others keep the paper's defaults."""
     fields = [field.name for field in dataclasses.fields(Experiment)]
@@ -249,6 +261,14 @@ def _check_paths(arguments: argparse.Namespace) -> None:
         raise BrainPropError("-l evaluates and -s saves a training: give one of them")
     if arguments.load:
         check_readable(arguments.load)
+        for option in TRAINING_OPTIONS:
+            if getattr(arguments, option):
+                raise BrainPropError(
+                    f"-l evaluates, and --{option.replace('_', '-')} goes with training: "
+                    "leave one of them out"
+                )
+    elif arguments.output_dir and not arguments.save:
+        raise BrainPropError("--output-dir needs -s, which saves files there")
     if arguments.resume and not arguments.checkpoint_dir:
         raise BrainPropError("--resume needs --checkpoint-dir, the folder to go on from")
     if arguments.diagnostics and not (arguments.save or arguments.tensorboard):
@@ -262,15 +282,16 @@ def _check_paths(arguments: argparse.Namespace) -> None:
             raise BrainPropError(
                 f"--log-csv {arguments.log_csv} exists: give the name of a new file"
             )
-        _check_log(arguments.log_csv)
+        _check_log(arguments.log_csv, arguments.checkpoint_dir)
     if arguments.save:
+        arguments.output_dir = arguments.output_dir or Path()
         make_directory(arguments.output_dir, "--output-dir")
     if arguments.checkpoint_dir:
         make_directory(arguments.checkpoint_dir, "--checkpoint-dir")
     if arguments.tensorboard:
         make_directory(arguments.tensorboard, "--tensorboard")
     if arguments.log_csv:
-        make_directory(arguments.log_csv.parent, "the folder of --log-csv")
+        check_output(arguments.log_csv, "--log-csv")
     _check_evaluation(arguments)
 
 
@@ -308,14 +329,17 @@ def _check_evaluation(arguments: argparse.Namespace) -> None:
             check_figure(path, option)
 
 
-def _check_log(path: Path) -> None:
+def _check_log(path: Path, checkpoint_dir: Path) -> None:
     """Refuses to replace a file that is no log of an earlier piece of the run."""
     check_readable(path)
-    with path.open("rb") as file:
-        if file.read(len(LOG_START)) not in (LOG_START, b""):
-            raise BrainPropError(
-                f"--log-csv {path} is no log of this program: give the name of a new file"
-            )
+    epochs = max(map(checkpoints.epoch_of, checkpoints.paths(checkpoint_dir)), default=0)
+    try:
+        header, *rows = csv.reader(read_bytes(path, MAX_LOG_BYTES).decode().splitlines())
+    except (ValueError, csv.Error):
+        header, rows = [], []
+    # A run that was killed may have written an epoch to the log only.
+    if not {"epoch", *checkpoints.FIGURES} <= set(header) or len(rows) > epochs + 1:
+        raise BrainPropError(f"--log-csv {path} is no log of this run: give the name of a new file")
 
 
 def _resume_command() -> str:
@@ -327,6 +351,7 @@ def _resume_command() -> str:
 def _parser() -> ArgumentParser:
     """The arguments; those that are fields of `Experiment` bear the field's name."""
     parser = ArgumentParser(
+        usage="%(prog)s DATASET ARCHITECTURE ALGORITHM [-s | -l FILE.h5] [options]",
         description="Train deep networks with BrainProp, or with error-backpropagation (EBP).",
         epilog="Data sets and their architectures: "
         + "; ".join(f"{name}: {', '.join(row.architectures)}" for name, row in DATASETS.items()),
@@ -341,30 +366,30 @@ def _parser() -> ArgumentParser:
         help="save the accuracy's plot, the history and the weights of the best epoch",
     )  # fmt: skip
     files.add_argument(
-        "-l", "--load", metavar="FILE.h5", type=Path,
+        "-l", "--load", metavar="FILE.h5", type=path_of,
         help="load these weights and evaluate them on the test set, instead of training",
     )  # fmt: skip
     files.add_argument(
-        "--confusion-matrix", metavar="OUT.png", type=Path,
+        "--confusion-matrix", metavar="OUT.png", type=path_of,
         help="with -l, draw the test set's confusion matrix (.png or .pdf; overwrites)",
     )  # fmt: skip
     files.add_argument(
-        "--predict", metavar="PICTURE", type=Path, nargs="+",
+        "--predict", metavar="PICTURE", type=path_of, nargs="+",
         help="with -l, tell the five best classes of these pictures instead, without the test "
         "set; they are cropped around the center and resized as the data set's images are, and "
         "should look like them (MNIST: a white digit on black)",
     )  # fmt: skip
     files.add_argument(
-        "--predict-figure", metavar="OUT.png", type=Path,
+        "--predict-figure", metavar="OUT.png", type=path_of,
         help="draw the pictures of --predict with their classes (.png or .pdf; overwrites)",
     )  # fmt: skip
     add_data_dir(files)
     files.add_argument(
-        "--output-dir", metavar="DIR", type=Path, default=Path(),
+        "--output-dir", metavar="DIR", type=path_of,
         help="folder for what -s saves (default: the current folder)",
     )  # fmt: skip
     files.add_argument(
-        "--checkpoint-dir", metavar="DIR", type=Path,
+        "--checkpoint-dir", metavar="DIR", type=path_of,
         help="write a checkpoint into this folder after every epoch",
     )  # fmt: skip
     files.add_argument(
@@ -375,11 +400,11 @@ def _parser() -> ArgumentParser:
     files.add_argument(
         "--log-csv",
         metavar="FILE",
-        type=Path,
-        help="write the figures of each epoch to a new CSV file",
+        type=path_of,
+        help="write the figures of each epoch, counted from 0, to a new CSV file",
     )
     files.add_argument(
-        "--tensorboard", metavar="DIR", type=Path,
+        "--tensorboard", metavar="DIR", type=path_of,
         help="write them for TensorBoard; for BrainProp also the mean reward, the mean absolute "
         "reward-prediction error and the share of explored choices",
     )  # fmt: skip
@@ -406,7 +431,7 @@ def _parser() -> ArgumentParser:
 def add_data_dir(group: argparse._ActionsContainer) -> None:
     """Adds the option that names the data sets' folder."""
     group.add_argument(
-        "--data-dir", metavar="DIR", type=Path,
+        "--data-dir", metavar="DIR", type=path_of,
         help="folder of the data set (default: the environment variable BRAINPROP_DATA, else "
         "the current folder; then the program's own). What is not there is taken from Keras's "
         "cache, or downloaded",

@@ -149,8 +149,8 @@ class Experiment:
         deterministic: Use only operations that give the same bits in every run.
 
     Raises:
-        BrainPropError: A name is unknown, the data set and architecture do not go
-            together, or a number is out of range.
+        BrainPropError: A name is unknown, the data set and architecture or two switches do not
+            go together, or a number is out of range.
     """
 
     dataset: str
@@ -182,6 +182,10 @@ class Experiment:
             raise BrainPropError(
                 f"{self.dataset} does not go with {self.architecture} in the paper: "
                 f"choose from {', '.join(partners)}"
+            )
+        if self.deterministic and self.jit_compile:
+            raise BrainPropError(
+                "XLA's steps are not deterministic: give --deterministic or --jit, not both"
             )
         row = ARCHITECTURES[self.architecture]
         for name in ("batch_size", "kernel_stddev", "l2"):

@@ -36,7 +36,7 @@ def written_whole(path: str | os.PathLike, overwrite: bool = True) -> Iterator[P
     """
     path = Path(path)
     remove_stale(path.parent)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+    partial = path.with_name(f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}")
     partial.open("x").close()  # With the permissions that a file of this process has.
     try:
         yield partial
@@ -102,27 +102,45 @@ def make_directory(directory: Path, option: str) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=directory).close()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # A ValueError is a name with a null byte.
+        reason = getattr(error, "strerror", None) or error
         raise BrainPropError(
-            f"{option} {directory} cannot be written to ({error.strerror}): choose another folder"
+            f"{option} {directory} cannot be written to ({reason}): choose another folder"
         ) from error
 
 
-def check_figure(path: Path, option: str) -> None:
-    """Refuses a name under which no figure could be written; a file there is overwritten.
+def check_output(path: Path, option: str) -> None:
+    """Refuses a name under which no file could be written.
 
     Args:
-        path: The figure.
+        path: The file; its folder is made if need be.
         option: The argument that named it, for the message.
 
     Raises:
-        BrainPropError: It ends otherwise than in one of `FIGURE_SUFFIXES`, is a folder, or its
-            folder cannot be made or written to.
+        BrainPropError: It is a folder, its folder cannot be made or written to, or the file
+            system takes no such name.
+    """
+    make_directory(path.parent, f"the folder of {option}")
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:  # It is too long, say.
+        raise BrainPropError(
+            f"{option} {path} cannot be written ({error.strerror}): choose another name"
+        ) from error
+    if stat.S_ISDIR(mode):
+        raise BrainPropError(f"{option} {path} is a folder: give the name of a file")
+
+
+def check_figure(path: Path, option: str) -> None:
+    """Refuses a name under which no figure could be written, as `check_output` does.
+
+    Raises:
+        BrainPropError: As there; or it ends otherwise than in one of `FIGURE_SUFFIXES`.
     """
     if path.suffix.lower() not in FIGURE_SUFFIXES:
         raise BrainPropError(
             f"{option} {path}: give a name that ends in {' or '.join(FIGURE_SUFFIXES)}"
         )
-    if path.is_dir():
-        raise BrainPropError(f"{option} {path} is a folder: give the name of a file")
-    make_directory(path.parent, f"the folder of {option}")
+    check_output(path, option)

@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from statistics import fmean, median, stdev
 
 from brainprop import plots
 from brainprop.datasets import DATASETS
+from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, PAPER_RESULTS, Experiment
-from brainprop.files import written_whole
+from brainprop.files import check_readable, written_whole
 from brainprop.run_folder import RunFiles, has_diverged
 
 # Settings that change how something is computed, but not what.
@@ -68,31 +70,51 @@ def read_results(folder: Path) -> list[Result]:
 
 
 def _read(path: Path) -> Result:
+    check_readable(path)
     told = json.loads(path.read_text(encoding="utf-8"))
     experiment = Experiment(**told["settings"])
     expected = RunFiles(path.parent, experiment).result.name
     if path.name != expected:  # So that no run counts twice.
         raise BrainPropError(f"a run of its settings is called {expected}")
-    history, best_epoch = told["history"], told["best_epoch"]
-    diverged = has_diverged(told)
-    val_accuracy = tuple(100 * value for value in history["val_accuracy"])
-    accuracy = told["best_val_accuracy"]
-    if len(val_accuracy) != told["epochs"] or not all(0 <= value <= 100 for value in val_accuracy):
+    if not _is_possible(told, experiment):
         raise ValueError
-    if not diverged and accuracy != history["val_accuracy"][best_epoch - 1]:
-        raise ValueError
-    if told["test_accuracy"] is not None:
-        accuracy = told["test_accuracy"]
+    accuracy, test_accuracy = told["best_val_accuracy"], told["test_accuracy"]
     return Result(
         experiment,
-        diverged,
-        100 * accuracy,
-        best_epoch,
-        val_accuracy,
-        median(history["seconds"]),
-        int(told["images"]["training"]),
-        str(told["device"]),
+        has_diverged(told),
+        100 * (accuracy if test_accuracy is None else test_accuracy),
+        told["best_epoch"],
+        tuple(100 * value for value in told["history"]["val_accuracy"]),
+        median(told["history"]["seconds"]),
+        told["images"]["training"],
+        one_line(told["device"]),
     )
+
+
+def _is_possible(told: dict, experiment: Experiment) -> bool:
+    """Whether a run can have had such a `results.summary`.
+
+    Raises:
+        Exception: Of many types, as of `_DAMAGE`.
+    """
+    history, epochs, best_epoch = told["history"], told["epochs"], told["best_epoch"]
+    figures = [history[name] for name in ("loss", "val_loss", "val_accuracy", "seconds")]
+    images = told["images"]["training"]
+    tested = told["test_accuracy"] is not None
+    if (
+        not all(isinstance(number, int) for number in (epochs, best_epoch, images))
+        or images < 1
+        or any(len(values) != epochs for values in figures)
+        or not all(0 <= value < math.inf for value in history["seconds"])
+        or not all(0 <= value <= 1 for value in history["val_accuracy"])
+        or (tested and not (experiment.validation_split and 0 <= told["test_accuracy"] <= 1))
+    ):
+        return False
+    if has_diverged(told):  # Its best epoch is of no use.
+        return True
+    best = told["best_val_accuracy"]
+    at_best = 1 <= best_epoch <= epochs and history["val_accuracy"][best_epoch - 1]
+    return best == at_best == max(history["val_accuracy"])
 
 
 @dataclass(frozen=True)

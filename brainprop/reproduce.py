@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from brainprop.arguments import ArgumentParser, check_name, check_number
+from brainprop.arguments import ArgumentParser, check_name, check_number, path_of
 from brainprop.cli import (
     FAILURE,
     SIGNAL_BASE,
@@ -23,9 +23,8 @@ from brainprop.cli import (
     add_data_dir,
     add_settings,
     exit_code,
-    prepare_stdout,
     settings_given,
-    unread,
+    unwritten,
 )
 from brainprop.datasets import DATASETS, MAX_INTEGER, load_data
 from brainprop.datasets.untrusted import one_line
@@ -34,6 +33,7 @@ from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, data_fo
 from brainprop.files import make_directory
 from brainprop.run_folder import Attempt, RunFiles, Status, complete
 from brainprop.startup import prepare_environment, start_tensorflow
+from brainprop.streams import give_up_stdout, prepare_stdout
 
 PAPER_SEEDS = range(1, 11)
 MAX_SEEDS = 1000
@@ -57,18 +57,21 @@ def main(argv: list[str] | None = None) -> int:
     try:
         experiments = _experiments(arguments)
         _check_cluster(arguments)
-        if arguments.report:
-            return _report(experiments, arguments)
-        if arguments.dry_run:
-            return _dry_run(experiments, arguments)
-        return _work_off(experiments, arguments)
+        command = _report if arguments.report else _dry_run if arguments.dry_run else _work_off
+        code = command(experiments, arguments)
+        sys.stdout.flush()
+        return code
     except BrainPropError as error:
         return parser.report(error)
     except KeyboardInterrupt as interrupt:
         print("interrupted: the same command goes on", file=sys.stderr)
         return exit_code(interrupt)
     except BrokenPipeError:
-        return unread()
+        give_up_stdout()
+        return FAILURE
+    except OSError as error:
+        give_up_stdout()
+        return parser.report(unwritten(error))
 
 
 def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
@@ -76,8 +79,9 @@ def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) 
     make_directory(arguments.results, "--results")
     runs = {experiment: RunFiles(arguments.results, experiment) for experiment in experiments}
     to_do = [experiment for experiment, files in runs.items() if not files.is_finished]
-    counts = Counter(files.status for files in runs.values() if files.is_finished)
-    told = f"{_runs(len(runs))} in {arguments.results}, {counts.total()} finished"
+    counts = Counter(_status(files) for files in runs.values() if files.is_finished)
+    finished = counts.total() - counts[Status.FAILED]
+    told = f"{_runs(len(runs))} in {arguments.results}, {finished} finished"
     diverged = counts[Status.DIVERGED]
     print(told + (f", {diverged} of them diverged" if diverged else ""), flush=True)
     _check_data(to_do, arguments.data_dir)
@@ -98,6 +102,15 @@ def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) 
     if counts[Status.FAILED]:
         return BAD_INPUT
     return FAILURE if counts[Status.DIVERGED] else SUCCESS
+
+
+def _status(files: RunFiles) -> Status:
+    """What became of a run that is finished; it counts as failed if its result is damaged."""
+    try:
+        return files.status
+    except BrainPropError as error:
+        print(f"{files.name}: {error}", file=sys.stderr)
+        return Status.FAILED
 
 
 def _here(
@@ -148,8 +161,10 @@ def _dry_run(experiments: Sequence[Experiment], arguments: argparse.Namespace) -
     for experiment in experiments:
         files = RunFiles(arguments.results, experiment)
         if files.is_finished:
-            finished += 1
-            print(f"{files.name}: finished")
+            status = _status(files)
+            if status is not Status.FAILED:
+                finished += 1
+                print(f"{files.name}: {status.value}")
             continue
         row = (experiment.dataset, experiment.architecture, experiment.algorithm)
         if row not in seconds:
@@ -329,7 +344,7 @@ def _parser() -> ArgumentParser:
 
     files = parser.add_argument_group("files")
     files.add_argument(
-        "--results", metavar="DIR", type=Path, default=Path("runs"),
+        "--results", metavar="DIR", type=path_of, default=Path("runs"),
         help="folder of the results, the weights and the checkpoints (default: runs)",
     )  # fmt: skip
     add_data_dir(files)

@@ -1,12 +1,11 @@
 """Starting TensorFlow, which takes seconds: only once the arguments are checked."""
 
 import os
-import tempfile
-from contextlib import contextmanager
 
 from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment
+from brainprop.streams import quiet_stderr
 
 # What TensorFlow reads when it is imported. By itself it uses oneDNN only on the newest processors;
 # on older ones, too, every network of the paper trains faster with it (`benchmarks`, switches). And
@@ -36,12 +35,17 @@ def start_tensorflow(experiment: Experiment) -> None:
     """
     prepare_environment()
     try:
-        with _quiet_stderr():
+        with quiet_stderr():
             import keras
             import tensorflow as tf
     except ImportError as error:
         raise BrainPropError(
             f"TensorFlow cannot be imported ({one_line(error)}): pip install -r requirements.txt"
+        ) from error
+    except ValueError as error:
+        raise BrainPropError(
+            f"Keras does not start ({one_line(error)}): set right or delete its keras.json, in "
+            "KERAS_HOME or ~/.keras"
         ) from error
 
     from brainprop import devices
@@ -51,27 +55,3 @@ def start_tensorflow(experiment: Experiment) -> None:
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()
     print(f"{experiment.name}, seed {experiment.seed}, on {devices.description()}", flush=True)
-
-
-@contextmanager
-def _quiet_stderr():
-    """Keeps stderr to itself, below Python too: TensorFlow writes there before it heeds its level.
-
-    What was written comes out after all if the block raises.
-    """
-    try:
-        notes, stderr = tempfile.TemporaryFile(), os.dup(2)  # noqa: SIM115  # Closed below.
-    except OSError:  # There is no stderr, or no room for a file: the notes may be seen.
-        yield
-        return
-    with notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            yield
-        except Exception:
-            notes.seek(0)
-            os.write(stderr, notes.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)

@@ -20,7 +20,7 @@ from brainprop.callbacks import (
     is_finite,
 )
 from brainprop.checkpoints import Checkpoint
-from brainprop.datasets import Data, Split, hold_out, pipeline
+from brainprop.datasets import Data, Split, checksum, hold_out, pipeline
 from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
 from brainprop.evaluation import EVALUATION_BATCH_SIZE, evaluate
@@ -131,9 +131,10 @@ def train(
     ]
     first_epoch, epochs = 0, experiment.epochs
     if checkpoint_dir is not None:
-        checkpoint = _starting_point(checkpoint_dir, experiment, resume)
+        crc = checksum(data)
+        checkpoint = _starting_point(checkpoint_dir, experiment, crc, resume)
         callbacks.append(
-            Checkpointing(checkpoint_dir, experiment, history, best, stopping, checkpoint)
+            Checkpointing(checkpoint_dir, experiment, crc, history, best, stopping, checkpoint)
         )
         if checkpoint:
             first_epoch = checkpoint.epoch
@@ -206,7 +207,9 @@ def _outcome(history: dict[str, list], experiment: Experiment, interrupted, fail
     return Outcome.COMPLETED if len(losses) >= experiment.epochs else Outcome.STOPPED
 
 
-def _starting_point(directory: Path, experiment: Experiment, resume: bool) -> Checkpoint | None:
+def _starting_point(
+    directory: Path, experiment: Experiment, data: int, resume: bool
+) -> Checkpoint | None:
     """The checkpoint to go on from, told in a line."""
     if not resume:
         if checkpoints.paths(directory):
@@ -216,6 +219,11 @@ def _starting_point(directory: Path, experiment: Experiment, resume: bool) -> Ch
             )
         return None
     checkpoint = checkpoints.newest(directory, experiment)
+    if checkpoint and checkpoint.data not in (None, data):
+        raise BrainPropError(
+            f"the checkpoints in {directory} are of a run on other images or labels: give the "
+            "--data-dir with its data, or start anew elsewhere"
+        )
     if checkpoint is None:
         print(f"no checkpoint in {directory} yet: starting from the beginning")
     elif checkpoint.is_finished(experiment):

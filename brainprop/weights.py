@@ -138,7 +138,7 @@ def _check_fit(stored, layers: list[keras.Layer], model: str, path: Path) -> Non
             name = layers[index].name if index < len(layers) else stored[index][0]
             raise BrainPropError(
                 f"{path} does not fit {model}: layer {index + 1} with weights, {name}, "
-                f"has {there} in the file and {here} in the model"
+                f"has {there} in the file and {here} in the model: give a file of this network"
             )
 
 
@@ -181,7 +181,7 @@ def _read(dataset: h5py.Dataset, path: Path) -> np.ndarray:
     if not np.isfinite(value).all():
         raise BrainPropError(
             f"{path} has weights that are not finite numbers at {dataset.name}: "
-            "it comes from a run that diverged"
+            "it comes from a run that diverged, so give another file"
         )
     return value
 

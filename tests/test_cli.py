@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -97,6 +98,31 @@ def test_a_run_can_be_watched(tmp_path):
     assert "log.csv" in refused(*watched)
 
 
+def log_of(epochs, *others):
+    """A log as `--log-csv` writes it."""
+    return "\n".join(
+        [",".join(["epoch", *checkpoints.FIGURES]), *epochs * ["0" + ",0" * 6], *others]
+    )
+
+
+@pytest.mark.parametrize(
+    "content", ["epoch,mine\n1,2\n", log_of(2), "", b"epoch,\xff", '"'], ids=lambda x: repr(x)[:9]
+)
+def test_only_a_log_of_the_same_run_is_replaced(content, tmp_path, monkeypatch, capsys):
+    """Two epochs are one too many for a run without a checkpoint."""
+    log = tmp_path / "log.csv"
+    log.write_bytes(content if isinstance(content, bytes) else content.encode())
+    before = log.read_bytes()
+    monkeypatch.setattr(cli, "_train", lambda *_: pytest.fail("trained"))
+    watched = (*MNIST, "--resume", "--checkpoint-dir", tmp_path, "--log-csv", log)
+    assert cli.main([str(argument) for argument in watched]) == 2
+    assert "is no log of this run" in capsys.readouterr().err
+    assert log.read_bytes() == before
+    log.write_text(log_of(1))  # Of a run that was killed before its first checkpoint.
+    monkeypatch.setattr(cli, "_train", lambda *_: 0)
+    assert cli.main([str(argument) for argument in watched]) == 0
+
+
 def test_ebps_weights_load_into_brainprop(tmp_path):
     result = command("MNIST", "dense", "EBP", "-s", "--epochs", 1, "--output-dir", tmp_path, *SHORT)
     assert result.returncode == 0, result.stderr
@@ -178,6 +204,22 @@ BAD_ARGUMENTS = [
     ((*MNIST, "--checkpoint-dir", "main.py"), "--checkpoint-dir"),
     ((*MNIST, "--tensorboard", "main.py"), "--tensorboard"),
     ((*MNIST, "--log-csv", "main.py"), "exists"),
+    ((*MNIST, "--log-csv", "x" * 300), "File name too long"),
+    ((*MNIST, "--log-csv", ""), "an empty name"),
+    ((*MNIST, "--checkpoint-dir", ""), "an empty name"),
+    ((*MNIST, "--output-dir", "runs"), "--output-dir needs -s"),
+    ((*MNIST, "--jit", "--deterministic"), "not both"),
+    *(
+        ((*MNIST, "-l", "main.py", *option), f"{option[0]} goes with training")
+        for option in (
+            ("--checkpoint-dir", "runs"),
+            ("--resume",),
+            ("--log-csv", "log.csv"),
+            ("--tensorboard", "board"),
+            ("--diagnostics",),
+            ("--gpus", "2"),
+        )
+    ),
     ((*MNIST, "--log-csv", "main.py/log.csv"), "--log-csv"),
     ((*MNIST, "--resume", "--checkpoint-dir", "/tmp", "--log-csv", "tests"), "is a folder"),
     ((*MNIST, "--resume", "--checkpoint-dir", "/tmp", "--log-csv", "main.py"), "is no log"),
@@ -328,6 +370,49 @@ def test_nobody_reading_the_output_is_no_traceback():
     process.stdout.close()
     assert process.wait(timeout=120) == cli.FAILURE
     assert "Traceback" not in process.stderr.read()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to print to")
+def test_a_stdout_that_is_full_or_closed_is_no_traceback(trained):
+    evaluate = shlex.join(map(str, (
+        sys.executable, PROJECT / "main.py", *MNIST, *SHORT, "-l",
+        trained[1] / "MNIST_conv_BrainProp_weights.h5",
+    )))  # fmt: skip
+    full, closed = (
+        subprocess.run(f"{evaluate} {to}", shell=True, capture_output=True, text=True, cwd=PROJECT)
+        for to in (">/dev/full", ">&-")
+    )
+    assert full.returncode == 2 and full.stderr.count("\n") == 1
+    assert "what this prints cannot be written (No space left on device)" in full.stderr
+    assert (closed.returncode, closed.stderr) == (0, "")
+
+
+def test_a_data_set_that_cannot_be_downloaded_is_told_in_one_line(tmp_path):
+    environment = {"https_proxy": "http://127.0.0.1:9", "KERAS_HOME": str(tmp_path)}
+    error = refused("CIFAR100", "conv", "EBP", "--data-dir", tmp_path, env=os.environ | environment)
+    assert "cifar-100-python.tar.gz is missing" in error
+
+
+def test_a_configuration_that_keras_refuses_is_told(tmp_path):
+    (tmp_path / "keras.json").write_text('{"epsilon": 1}')
+    error = refused(*MNIST, *SHORT, env=os.environ | {"KERAS_HOME": str(tmp_path)})
+    assert "keras.json" in error
+
+
+def test_a_current_folder_that_is_gone_is_told(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = (
+        "import os, sys; os.rmdir(os.getcwd()); from brainprop import cli; sys.exit(cli.main())"
+    )
+    environment = os.environ | {"PYTHONPATH": str(PROJECT)}
+    environment.pop("BRAINPROP_DATA", None)
+    result = subprocess.run(
+        [sys.executable, "-c", script, *MNIST],
+        capture_output=True, text=True, cwd=gone, env=environment,
+    )  # fmt: skip
+    assert result.returncode == 2 and result.stderr.count("\n") == 1, result.stderr
+    assert "the current folder has been deleted" in result.stderr
 
 
 def test_evaluating_needs_no_folder_to_write_to(monkeypatch, capsys):

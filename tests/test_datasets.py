@@ -366,6 +366,14 @@ def test_cifar_batch_of_other_content_is_refused(tmp_path, changes):
     assert str(path) in message and "delete it and download it again" in message
 
 
+def test_of_an_incomplete_cifar_folder_the_folder_is_to_be_deleted(tmp_path):
+    """Since it is found before an archive."""
+    folder = write_cifar10(tmp_path)
+    (folder / "data_batch_3").unlink()
+    message = refusal(load_data, "CIFAR10", tmp_path)
+    assert message.startswith(f"{folder} holds no data_batch_3: delete it and download it again")
+
+
 @pytest.mark.parametrize("tenths", range(10))
 def test_cifar_truncated_is_refused(tmp_path, tenths):
     path = write_cifar100(tmp_path) / "train"

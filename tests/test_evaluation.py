@@ -226,6 +226,7 @@ def test_bad_arguments_are_told_before_the_network_runs(
         ("noextension", ".png or .pdf"),
         ("folder.png", "is a folder"),
         ("file/a.png", "cannot be written to"),
+        ("a" * 300 + ".png", "cannot be written (File name too long)"),
         ("a.png.png", "cannot be written to (Permission denied)"),
     ):
         if "Permission" in hint:
@@ -257,4 +258,7 @@ def test_outputs_that_are_not_finite_are_told(tmp_path, capsys):
     out = tmp_path / "out.png"
     arguments = ("-l", tmp_path / "weights.h5", "--predict", picture, "--predict-figure", out)
     assert cli.main([str(argument) for argument in (*NETWORK, *arguments)]) == 2
+    assert "not finite" in capsys.readouterr().err and not out.exists()
+    few = ("-l", tmp_path / "weights.h5", "--max-eval-samples", 9, "--confusion-matrix", out)
+    assert cli.main([str(argument) for argument in (*NETWORK, *few)]) == 2
     assert "not finite" in capsys.readouterr().err and not out.exists()

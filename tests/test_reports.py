@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 
 import numpy as np
 import pytest
@@ -124,6 +125,21 @@ FOREIGN = {
     "with an accuracy of 990 %": lambda text: text.replace("0.99", "9.9"),
     "with fewer epochs than it tells": lambda text: text.replace('"epochs": 2', '"epochs": 3'),
     "with another best epoch": lambda text: text.replace('"best_epoch": 2', '"best_epoch": 1'),
+    "with a best epoch counted from the end": lambda text: text.replace(
+        '"best_epoch": 2', '"best_epoch": -1'
+    ),
+    "with a best epoch that is not the best": lambda text: text.replace(
+        '"best_epoch": 2, "best_val_accuracy": 0.99', '"best_epoch": 1, "best_val_accuracy": 0.5'
+    ),
+    "with a test set that it did not have": lambda text: text.replace(
+        '"test_accuracy": null', '"test_accuracy": 0.9'
+    ),
+    "with a text for the accuracy": lambda text: text.replace(
+        '"validation_split": 0.0', '"validation_split": 0.5'
+    ).replace('"test_accuracy": null', '"test_accuracy": "0.9"'),
+    "with time running backwards": lambda text: text.replace("[9.0, ", "[-9.0, "),
+    "with a loss too few": lambda text: text.replace('"loss": [1.0, ', '"loss": ['),
+    "with half an image": lambda text: text.replace('"training": 60000', '"training": 0.5'),
 }
 
 
@@ -140,6 +156,18 @@ def test_a_damaged_or_foreign_file_is_told_in_a_line_and_the_rest_reported(
     assert result.experiment.seed == 3
     error = capsys.readouterr().err
     assert error.startswith(f"{damaged} is left out: ") and error.count("\n") == 1
+
+
+def test_a_pipe_among_the_results_is_left_alone(tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe.json")
+    assert read_results(tmp_path) == []
+    assert "is a pipe" in capsys.readouterr().err
+
+
+def test_a_device_is_told_in_one_printable_line(tmp_path):
+    write_run(tmp_path, Experiment(*MNIST), [0.5, 0.99], device="a\nGPU\x1b\ud800")
+    (result,) = read_results(tmp_path)
+    assert result.device == "a GPU??"
 
 
 def test_a_copy_of_a_result_does_not_count_twice(tmp_path, capsys):

@@ -326,6 +326,18 @@ def test_a_damaged_result_is_told(tmp_path, capsys):
     arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1", "--results", str(tmp_path)]
     assert reproduce.main(arguments) == 2
     assert "delete it to have the run repeated" in capsys.readouterr().err
+    assert reproduce.main([*arguments, "--dry-run"]) == 0
+    captured = capsys.readouterr()
+    assert "delete it to have the run repeated" in captured.err
+    assert captured.out.startswith("1 run, 0 finished")
+
+
+def test_a_damaged_result_does_not_keep_the_others_from_running(tmp_path, capsys):
+    RunFiles(tmp_path, dense("BrainProp", epochs=1)).result.write_text("damaged")
+    arguments = [*DENSE, "--seeds", "1", "--epochs", "1", "--results", str(tmp_path)]
+    assert reproduce.main(arguments) == 2
+    assert RunFiles(tmp_path, dense(epochs=1)).is_finished
+    assert capsys.readouterr().out.splitlines()[-1] == "2 runs: 1 finished, 1 failed"
 
 
 def test_a_file_system_that_cannot_lock_is_told(tmp_path, monkeypatch):

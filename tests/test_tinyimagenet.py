@@ -76,7 +76,7 @@ def test_unknown_argument_is_refused():
 def test_missing_zip_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     line = refusal(capsys)
-    assert f"{NAME} is missing" in line and tiny_imagenet.SOURCE.url in line
+    assert f"{NAME} is missing: download it" in line and tiny_imagenet.SOURCE.url in line
     assert not list(tmp_path.iterdir())
 
 

@@ -306,6 +306,24 @@ def test_checkpoints_of_an_earlier_run_are_not_mixed_up(data, tmp_path):
         run(experiment(), data, tmp_path)
 
 
+def test_a_run_goes_on_with_its_own_data_only(data, tmp_path):
+    ((images, labels), test_set) = data
+    run(experiment("dense", epochs=1), data, tmp_path)
+    for other in (
+        ((images[::-1], labels), test_set),
+        ((images, labels[::-1]), test_set),
+        ((images, labels), (test_set[0][:50], test_set[1][:50])),
+    ):
+        with pytest.raises(BrainPropError, match="other images or labels"):
+            run(experiment("dense"), other, tmp_path, resume=True)
+    # The first versions kept no checksum.
+    (path,) = checkpoints.paths(tmp_path)
+    checkpoint = checkpoints.load(path)
+    checkpoint.data = None
+    checkpoints.save(checkpoint, tmp_path)
+    assert run(experiment("dense", epochs=2), data, tmp_path, resume=True)[1].epochs == 2
+
+
 def test_resuming_before_the_first_checkpoint_starts_from_the_beginning(data, tmp_path, capsys):
     _, done = run(experiment(epochs=1), data, tmp_path, resume=True)
     assert done.epochs == 1
@@ -438,6 +456,10 @@ def test_a_resumed_runs_log_and_history_keep_figures_that_are_no_longer_taken(da
     )
     first, second = done.history["reward"]
     assert first == pytest.approx(done.history["accuracy"][0]) and np.isnan(second)
+    late = tmp_path / "late.csv"  # Begun once the run was finished.
+    again = experiment(**settings, epochs=2)
+    run(again, data, tmp_path, resume=True, callbacks=[CSVLog(late)])
+    assert late.read_text() == log.read_text()
     with log.open() as file:
         rewards = [float(row["reward"]) for row in csv.DictReader(file)]
     np.testing.assert_array_equal(rewards, [first, np.nan])

@@ -4,6 +4,7 @@ Described at https://www.cs.toronto.edu/~kriz/cifar.html. Each file is a pickled
 Python 2; a row of its data is an image, channel by channel.
 """
 
+import contextlib
 import gzip
 import tarfile
 from collections.abc import Iterator
@@ -126,9 +127,9 @@ CIFAR100 = Layout(
 
 
 def _from_folder(path: Path, names: tuple[str, ...], remedy: str) -> Iterator[tuple[str, bytes]]:
-    """Yields the name and content of each of the folder's files that are needed."""
+    """Yields the name and content of each of the folder's files that are needed and there."""
     for name in names:
-        with reading(path / name, remedy):
+        with reading(path / name, remedy), contextlib.suppress(FileNotFoundError):
             yield name, read_bytes(path / name, MAX_FILE_BYTES)
 
 

@@ -7,7 +7,6 @@ start-up time to spare, uses what it has. Keras is imported only to download.
 import contextlib
 import os
 import socket
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
 from brainprop.files import PARTIAL_SUFFIX, remove_stale
+from brainprop.streams import quiet_stderr
 
 ENVIRONMENT_VARIABLE = "BRAINPROP_DATA"
 PROJECT_DIR = Path(__file__).resolve().parents[2]
@@ -82,8 +82,15 @@ def _places(data_dir: str | Path | None) -> list[Path]:
     elif from_environment:
         near = [_directory(from_environment, ENVIRONMENT_VARIABLE), PROJECT_DIR]
     else:
-        near = [Path.cwd(), PROJECT_DIR]
+        near = [_current(), PROJECT_DIR]
     return list(dict.fromkeys([*near, _keras_cache()]))
+
+
+def _current() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise BrainPropError("the current folder has been deleted: change to another") from error
 
 
 def _directory(path: str | Path, argument: str) -> Path:
@@ -111,10 +118,10 @@ def _download(source: Source, places: list[Path]) -> Path:
         remove_stale(cache)
         with (
             tempfile.TemporaryDirectory(prefix=".", suffix=PARTIAL_SUFFIX, dir=cache) as folder,
-            contextlib.redirect_stdout(sys.stderr),
             _network_timeout(),
         ):
-            from keras.utils import get_file
+            with quiet_stderr():
+                from keras.utils import get_file
 
             downloaded = get_file(
                 source.file_name,

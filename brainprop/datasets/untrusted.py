@@ -41,7 +41,9 @@ def reading(where: str | Path, remedy: str) -> Iterator[None]:
     except BrainPropError:
         raise
     except FileNotFoundError as error:
-        raise BrainPropError(f"{where} is missing: {remedy}") from error
+        # What is missing, nobody can delete.
+        way_out = remedy.removeprefix("delete it and ")
+        raise BrainPropError(f"{where} is missing: {way_out}") from error
     except PermissionError as error:
         raise BrainPropError(f"{where} cannot be read: give yourself permission to") from error
     except MemoryError as error:

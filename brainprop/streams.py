@@ -1,0 +1,45 @@
+"""What the commands print to: stdout may be closed, full or unread; stderr, libraries use too."""
+
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def prepare_stdout() -> None:
+    """Has a stdout, and lets it tell the name of any file, which a terminal may not be able to."""
+    if sys.stdout is None:  # The program was started with it closed.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # For as long as the program runs.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def give_up_stdout() -> None:
+    """Sends elsewhere what Python still holds of it, when nobody takes it any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keeps stderr to itself, below Python too: TensorFlow writes there before it heeds its level.
+
+    What was written comes out after all if the block raises.
+    """
+    try:
+        notes, stderr = tempfile.TemporaryFile(), os.dup(2)  # noqa: SIM115  # Closed below.
+    except OSError:  # There is no stderr, or no room for a file: the notes may be seen.
+        yield
+        return
+    with notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
