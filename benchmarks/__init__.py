@@ -1,4 +1,4 @@
-"""How fast the program is: `python -m benchmarks` prints a table and draws a chart."""
+"""How fast the program is: `python -m benchmarks` prints a table, `--chart` draws it."""
 
 from brainprop.startup import prepare_environment
 

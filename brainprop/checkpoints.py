@@ -29,7 +29,7 @@ class Checkpoint:
         epoch: Number of epochs completed.
         settings: `Experiment.settings()` of the run.
         history: As `Run.history`.
-        early_stopping: The attributes of Keras's `EarlyStopping` that count epochs.
+        early_stopping: The attributes `wait` and `best` of Keras's `EarlyStopping`.
         best_epoch: As `Run.best_epoch`.
         best_accuracy: As `Run.best_accuracy`.
         stopped: Whether early stopping has ended the run. See `is_finished`.

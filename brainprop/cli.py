@@ -43,8 +43,8 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments; by default those of the process.
 
     Returns:
-        The exit code: 0 success, 1 the loss diverged, 2 bad input or a file that
-        cannot be written, 128 + n ended by signal n.
+        The exit code: 0 success, 1 the loss diverged or nobody reads stdout, 2 bad input, a device
+        that fails or a file that cannot be written, 128 + n ended by signal n.
     """
     prepare_environment()
     prepare_stdout()

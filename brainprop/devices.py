@@ -90,8 +90,8 @@ def strategy(gpus: int | None) -> tf.distribute.Strategy:
 def check_even_parts(sizes: Mapping[str, int]) -> None:
     """Refuses batches that the devices of a `strategy` cannot share evenly.
 
-    Each device's average over its part would count alike, as if the parts were of one size; and
-    Keras begins with no batch of which they are not.
+    Each device's average would count alike, whatever the size of its part; and Keras cannot start
+    with a batch whose parts differ in size.
 
     Args:
         sizes: Numbers of images, and what they are.
