@@ -204,13 +204,14 @@ class CSVLog(keras.callbacks.Callback):
         history = self.model.history
         figures = {}
         for name in {**history.history, **logs}:
-            values = [*values_before(epoch, history, name), logs.get(name, math.nan)]
-            figures[name] = values[: epoch + 1]  # Diagnostics are in the history already.
+            values = values_before(epoch, history, name)
+            missing = nan_like(values[-1]) if values else math.nan
+            # Diagnostics of this epoch are in the history already.
+            figures[name] = [*values, logs.get(name, missing)][: epoch + 1]
         self._write(figures)
 
     def on_train_end(self, logs=None):
-        if not self.path.exists():  # The run was finished before, so there was no epoch.
-            self._write(self.model.history.history)
+        self._write(self.model.history.history)  # Also if the run was finished, with no epoch left.
 
     def _write(self, figures):
         numbers = {name: figures[name] for name in sorted(figures) if np.ndim(figures[name]) == 1}

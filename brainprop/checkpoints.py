@@ -94,6 +94,12 @@ def epoch_of(path: Path) -> int:
     return int(path.stem.removeprefix("checkpoint-"))
 
 
+def epochs(directory: Path) -> int:
+    """The number of epochs completed in the newest checkpoint of a folder; 0 if there is none."""
+    newest = paths(directory)[-1:]
+    return epoch_of(newest[0]) if newest else 0
+
+
 def load(path: Path) -> Checkpoint:
     """Reads a checkpoint; the zip container's checksums tell whether it is whole.
 

@@ -26,13 +26,13 @@ from brainprop.files import check_figure, check_output, check_readable, make_dir
 from brainprop.pictures import read_pictures
 from brainprop.signals import handled_by
 from brainprop.startup import prepare_environment, start_tensorflow
-from brainprop.streams import give_up_stdout, prepare_stdout
+from brainprop.streams import end_stdout, prepare_stdout
 
 SUCCESS, FAILURE, SIGNAL_BASE = 0, 1, 128
 TOP_K, MIN_CLASSES_FOR_TOP_K = 5, 100
 MAX_PICTURES_IN_FIGURE = 60
 MAX_LOG_BYTES = 2**26
-# What -l has no use for.
+# Those that watch a training or spread it, so that -l refuses them.
 TRAINING_OPTIONS = ("checkpoint_dir", "resume", "log_csv", "tensorboard", "diagnostics", "gpus")
 
 
@@ -43,8 +43,9 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments; by default those of the process.
 
     Returns:
-        The exit code: 0 success, 1 the loss diverged or nobody reads stdout, 2 bad input, a device
-        that fails or a file that cannot be written, 128 + n ended by signal n.
+        The exit code: 0 success, 1 the loss diverged or nobody reads stdout (2 while training),
+        2 bad input, a device that fails or a file that cannot be written, 128 + n ended by
+        signal n.
     """
     prepare_environment()
     prepare_stdout()
@@ -63,13 +64,13 @@ def main(argv: list[str] | None = None) -> int:
         print("interrupted", file=sys.stderr)
         return exit_code(interrupt)
     except BrokenPipeError:
-        give_up_stdout()
         return FAILURE
     except OSError as error:
         if arguments.debug:
             raise
-        give_up_stdout()
         return parser.report(unwritten(error))
+    finally:
+        end_stdout()
 
 
 def unwritten(error: OSError) -> str:
@@ -271,8 +272,10 @@ def _check_paths(arguments: argparse.Namespace) -> None:
         raise BrainPropError("--output-dir needs -s, which saves files there")
     if arguments.resume and not arguments.checkpoint_dir:
         raise BrainPropError("--resume needs --checkpoint-dir, the folder to go on from")
-    if arguments.diagnostics and not (arguments.save or arguments.tensorboard):
-        raise BrainPropError("--diagnostics needs -s or --tensorboard, which keep what it finds")
+    if arguments.diagnostics and not (arguments.save or arguments.tensorboard or arguments.log_csv):
+        raise BrainPropError(
+            "--diagnostics needs -s, --tensorboard or --log-csv, which keep what it finds"
+        )
     if arguments.gpus is not None:
         check_number("--gpus", arguments.gpus, int, 1, 1024)
     if arguments.tensorboard and not importlib.util.find_spec("tensorboard"):
@@ -330,15 +333,15 @@ def _check_evaluation(arguments: argparse.Namespace) -> None:
 
 
 def _check_log(path: Path, checkpoint_dir: Path) -> None:
-    """Refuses to replace a file that is no log of an earlier piece of the run."""
+    """Refuses to replace a file that cannot be the log of an earlier piece of the run."""
     check_readable(path)
-    epochs = max(map(checkpoints.epoch_of, checkpoints.paths(checkpoint_dir)), default=0)
     try:
         header, *rows = csv.reader(read_bytes(path, MAX_LOG_BYTES).decode().splitlines())
     except (ValueError, csv.Error):
         header, rows = [], []
-    # A run that was killed may have written an epoch to the log only.
-    if not {"epoch", *checkpoints.FIGURES} <= set(header) or len(rows) > epochs + 1:
+    # Two epochs may be in the log only: one whose last step broke the weights, and the next.
+    most = checkpoints.epochs(checkpoint_dir) + 2
+    if not {"epoch", *checkpoints.FIGURES} <= set(header) or len(rows) > most:
         raise BrainPropError(f"--log-csv {path} is no log of this run: give the name of a new file")
 
 
@@ -412,7 +415,7 @@ def _parser() -> ArgumentParser:
         "--diagnostics", action="store_true",
         help="measure each layer after each epoch (the angle between BrainProp's update and "
         "EBP's, norms, dead ReLUs, Q-values, reward-prediction errors) for the history, a plot "
-        "that -s saves, and TensorBoard",
+        "that -s saves, TensorBoard and --log-csv",
     )  # fmt: skip
 
     settings = add_settings(parser)

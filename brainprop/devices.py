@@ -103,8 +103,8 @@ def check_even_parts(sizes: Mapping[str, int]) -> None:
     for images, size in sizes.items():
         if size % replicas:
             raise BrainPropError(
-                f"{replicas} GPUs cannot share {size} {images} evenly: choose a number of GPUs "
-                "that divides it"
+                f"{replicas} GPUs cannot share {size} {images} evenly: choose another number of "
+                "GPUs, or of images by --batch-size, --max-train-samples or --max-eval-samples"
             )
 
 

@@ -112,9 +112,10 @@ def _is_possible(told: dict, experiment: Experiment) -> bool:
         return False
     if has_diverged(told):  # Its best epoch is of no use.
         return True
-    best = told["best_val_accuracy"]
-    at_best = 1 <= best_epoch <= epochs and history["val_accuracy"][best_epoch - 1]
-    return best == at_best == max(history["val_accuracy"])
+    if not 1 <= best_epoch <= epochs:
+        return False
+    best, val_accuracy = told["best_val_accuracy"], history["val_accuracy"]
+    return best == val_accuracy[best_epoch - 1] == max(val_accuracy)
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, data_fo
 from brainprop.files import make_directory
 from brainprop.run_folder import Attempt, RunFiles, Status, complete
 from brainprop.startup import prepare_environment, start_tensorflow
-from brainprop.streams import give_up_stdout, prepare_stdout
+from brainprop.streams import end_stdout, prepare_stdout
 
 PAPER_SEEDS = range(1, 11)
 MAX_SEEDS = 1000
@@ -48,8 +48,8 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments; by default those of the process.
 
     Returns:
-        The exit code: 0 success, 1 a run diverged or nobody reads stdout, 2 bad input, a run that
-        failed or a file that cannot be written, 128 + n ended by signal n.
+        The exit code: 0 success, 1 a run diverged or nobody reads stdout (2 while training),
+        2 bad input, a run that failed or a file that cannot be written, 128 + n ended by signal n.
     """
     prepare_environment()
     prepare_stdout()
@@ -68,11 +68,11 @@ def main(argv: list[str] | None = None) -> int:
         print("interrupted: the same command goes on", file=sys.stderr)
         return exit_code(interrupt)
     except BrokenPipeError:
-        give_up_stdout()
         return FAILURE
     except OSError as error:
-        give_up_stdout()
         return parser.report(unwritten(error))
+    finally:
+        end_stdout()
 
 
 def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:

@@ -121,8 +121,7 @@ class RunFiles:
     @property
     def epochs(self) -> int:
         """The number of epochs that the newest checkpoint of an unfinished run has completed."""
-        newest = checkpoints.paths(self.checkpoint_dir)[-1:]
-        return checkpoints.epoch_of(newest[0]) if newest else 0
+        return checkpoints.epochs(self.checkpoint_dir)
 
     @property
     def holder(self) -> str | None:

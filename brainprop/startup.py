@@ -9,8 +9,8 @@ from brainprop.streams import quiet_stderr
 
 # What TensorFlow reads when it is imported. By itself it uses oneDNN only on the newest processors;
 # on older ones, too, the convolutional networks train faster with it, and dense ones as fast
-# (`benchmarks`, switches). And by itself it takes all of a GPU's memory at once, so that no two runs
-# could share one.
+# (`benchmarks`, switches). And by itself it takes all of a GPU's memory at once, so that no two
+# runs could share one.
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_ENABLE_ONEDNN_OPTS": "1",
@@ -39,14 +39,12 @@ def start_tensorflow(experiment: Experiment) -> None:
         with quiet_stderr():
             import keras
             import tensorflow as tf
-    except ImportError as error:
+    except (ImportError, ValueError) as error:
+        way_out = "pip install -r requirements.txt"
+        if "configuration" in str(error):  # As Keras calls what stands in its file.
+            way_out = "set right or delete keras.json, in KERAS_HOME or ~/.keras"
         raise BrainPropError(
-            f"TensorFlow cannot be imported ({one_line(error)}): pip install -r requirements.txt"
-        ) from error
-    except ValueError as error:
-        raise BrainPropError(
-            f"Keras does not start ({one_line(error)}): set right or delete its keras.json, in "
-            "KERAS_HOME or ~/.keras"
+            f"TensorFlow cannot be imported ({one_line(error)}): {way_out}"
         ) from error
 
     from brainprop import devices

@@ -17,8 +17,16 @@ def prepare_stdout() -> None:
 
 
 def give_up_stdout() -> None:
-    """Sends elsewhere what Python still holds of it, when nobody takes it any more."""
+    """Sends elsewhere what is still to be printed, when nobody takes it any more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def end_stdout() -> None:
+    """Prints what Python still holds, whose own attempt at the end would not fail quietly."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        give_up_stdout()
 
 
 @contextmanager

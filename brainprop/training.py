@@ -26,6 +26,7 @@ from brainprop.errors import BrainPropError
 from brainprop.evaluation import EVALUATION_BATCH_SIZE, evaluate
 from brainprop.experiments import Experiment
 from brainprop.learning_rules import LearningRule
+from brainprop.streams import give_up_stdout
 
 
 class Outcome(Enum):
@@ -158,6 +159,7 @@ def train(
     except BrainPropError as error:
         failure = error
     except BrokenPipeError:
+        give_up_stdout()  # So that what is told next does not end in the same error.
         failure = BrainPropError("nobody reads what training prints: send it to a file")
     except OSError as error:  # of a file that a callback writes
         failure = BrainPropError(f"a log cannot be written ({one_line(error)}): make room for it")

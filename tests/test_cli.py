@@ -106,10 +106,10 @@ def log_of(epochs, *others):
 
 
 @pytest.mark.parametrize(
-    "content", ["epoch,mine\n1,2\n", log_of(2), "", b"epoch,\xff", '"'], ids=lambda x: repr(x)[:9]
+    "content", ["epoch,mine\n1,2\n", log_of(3), "", b"epoch,\xff", '"'], ids=lambda x: repr(x)[:9]
 )
 def test_only_a_log_of_the_same_run_is_replaced(content, tmp_path, monkeypatch, capsys):
-    """Two epochs are one too many for a run without a checkpoint."""
+    """Three epochs are one too many for a run without a checkpoint."""
     log = tmp_path / "log.csv"
     log.write_bytes(content if isinstance(content, bytes) else content.encode())
     before = log.read_bytes()
@@ -385,6 +385,15 @@ def test_a_stdout_that_is_full_or_closed_is_no_traceback(trained):
     assert full.returncode == 2 and full.stderr.count("\n") == 1
     assert "what this prints cannot be written (No space left on device)" in full.stderr
     assert (closed.returncode, closed.stderr) == (0, "")
+
+
+def test_a_stdout_that_ends_while_training_is_told_in_one_line(tmp_path):
+    process = start(*MNIST, *SHORT, "--checkpoint-dir", tmp_path)
+    wait_for_checkpoint(tmp_path, 1, process)
+    process.stdout.close()
+    assert process.wait(timeout=120) == 2
+    (line,) = process.stderr.read().splitlines()
+    assert "nobody reads what training prints" in line
 
 
 def test_a_data_set_that_cannot_be_downloaded_is_told_in_one_line(tmp_path):

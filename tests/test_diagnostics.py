@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from brainprop import cli, diagnostics
+from brainprop.callbacks import CSVLog
 from brainprop.diagnostics import ERROR_BIN_CENTERS, Diagnostics, measure, probe_batches
 from brainprop.experiments import Experiment
 from brainprop.learning_rules import EBP, BrainProp
@@ -252,6 +253,18 @@ def test_diagnostics_that_nothing_keeps_are_refused(monkeypatch, capsys):
     monkeypatch.setattr(cli, "start_tensorflow", lambda _: pytest.fail("TensorFlow imported"))
     assert main(monkeypatch, "MNIST", "dense", "EBP", "--diagnostics") == 2
     assert "--diagnostics needs -s" in capsys.readouterr().err
+
+
+def test_a_log_goes_on_without_the_diagnostics(data, tmp_path):
+    log = CSVLog(tmp_path / "log.csv")
+    trained(experiment(epochs=1), data, checkpoint_dir=tmp_path)
+    settings = experiment(epochs=3)
+    model = model_for(settings)
+    done = train(model, settings, data, tmp_path, resume=True, callbacks=[log])
+    assert np.all(np.isnan(done.history["selected"][1:]))
+    with log.path.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [np.isnan(float(row["q_right"])) for row in rows] == [False, True, True]
 
 
 def test_the_plot_shows_what_was_measured():

@@ -125,8 +125,8 @@ FOREIGN = {
     "with an accuracy of 990 %": lambda text: text.replace("0.99", "9.9"),
     "with fewer epochs than it tells": lambda text: text.replace('"epochs": 2', '"epochs": 3'),
     "with another best epoch": lambda text: text.replace('"best_epoch": 2', '"best_epoch": 1'),
-    "with a best epoch counted from the end": lambda text: text.replace(
-        '"best_epoch": 2', '"best_epoch": -1'
+    "with a best epoch before the first": lambda text: text.replace(
+        '"best_epoch": 2', '"best_epoch": 0'
     ),
     "with a best epoch that is not the best": lambda text: text.replace(
         '"best_epoch": 2, "best_val_accuracy": 0.99', '"best_epoch": 1, "best_val_accuracy": 0.5'
@@ -134,9 +134,6 @@ FOREIGN = {
     "with a test set that it did not have": lambda text: text.replace(
         '"test_accuracy": null', '"test_accuracy": 0.9'
     ),
-    "with a text for the accuracy": lambda text: text.replace(
-        '"validation_split": 0.0', '"validation_split": 0.5'
-    ).replace('"test_accuracy": null', '"test_accuracy": "0.9"'),
     "with time running backwards": lambda text: text.replace("[9.0, ", "[-9.0, "),
     "with a loss too few": lambda text: text.replace('"loss": [1.0, ', '"loss": ['),
     "with half an image": lambda text: text.replace('"training": 60000', '"training": 0.5'),
@@ -156,6 +153,14 @@ def test_a_damaged_or_foreign_file_is_told_in_a_line_and_the_rest_reported(
     assert result.experiment.seed == 3
     error = capsys.readouterr().err
     assert error.startswith(f"{damaged} is left out: ") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("accuracy", ["0.9", 9.0, -1, float("nan")])
+def test_an_impossible_test_accuracy_is_told(accuracy, tmp_path, capsys):
+    experiment = Experiment(*MNIST, validation_split=0.5)
+    write_run(tmp_path, experiment, [0.5, 0.99], test_accuracy=accuracy)
+    assert read_results(tmp_path) == []
+    assert "it is damaged" in capsys.readouterr().err
 
 
 def test_a_pipe_among_the_results_is_left_alone(tmp_path, capsys):

@@ -131,6 +131,8 @@ def _download(source: Source, places: list[Path]) -> Path:
                 cache_subdir="",
             )
             os.replace(downloaded, cache / source.file_name)
+    except BrokenPipeError:  # Nobody reads its progress, which is no fault of the network.
+        raise
     except Exception as error:  # Keras raises a bare Exception when a download fails
         raise BrainPropError(
             f"{source.file_name} is missing: looked for {' or '.join(source.names)} in "
