@@ -12,6 +12,7 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,37 +52,48 @@ def main(argv: list[str] | None = None) -> int:
     prepare_stdout()
     parser = _parser()
     arguments = parser.parse_args(argv)
-    try:
+
+    def work() -> int:
         with handled_by(_interrupt):
-            code = _run(arguments)
+            return _run(arguments)
+
+    return run_command(work, parser, arguments.debug)
+
+
+def run_command(
+    work: Callable[[], int], parser: ArgumentParser, debug: bool = False, farewell="interrupted"
+) -> int:
+    """Does what a command line asks for, and tells in one line on stderr what ends it early.
+
+    Args:
+        work: Returns the exit code.
+        parser: Tells errors.
+        debug: Errors are raised instead.
+        farewell: What to say when a signal ends it.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        code = work()
         sys.stdout.flush()
         return code
     except BrainPropError as error:
-        if arguments.debug:
+        if debug:
             raise
         return parser.report(error)
     except KeyboardInterrupt as interrupt:
-        print("interrupted", file=sys.stderr)
-        return exit_code(interrupt)
+        print(farewell, file=sys.stderr)
+        return SIGNAL_BASE + (interrupt.args[0] if interrupt.args else signal.SIGINT)
     except BrokenPipeError:
         return FAILURE
-    except OSError as error:
-        if arguments.debug:
+    except OSError as error:  # Nothing else has met it: as a rule, stdout's disk is full.
+        if debug:
             raise
-        return parser.report(unwritten(error))
+        what, why = one_line(error.filename or "what this prints"), error.strerror
+        return parser.report(f"{what} cannot be written ({why}): make room, or write elsewhere")
     finally:
         end_stdout()
-
-
-def unwritten(error: OSError) -> str:
-    """What an error that nothing else has met is about: as a rule stdout, on a full disk."""
-    what = error.filename or "what this prints"
-    return f"{one_line(what)} cannot be written ({error.strerror}): make room, or write elsewhere"
-
-
-def exit_code(interrupt: KeyboardInterrupt) -> int:
-    """What a shell tells of a program that a signal ended: 128 + n, n being Ctrl-C's by default."""
-    return SIGNAL_BASE + (interrupt.args[0] if interrupt.args else signal.SIGINT)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -22,9 +22,8 @@ from brainprop.cli import (
     SUCCESS,
     add_data_dir,
     add_settings,
-    exit_code,
+    run_command,
     settings_given,
-    unwritten,
 )
 from brainprop.datasets import DATASETS, MAX_INTEGER, load_data
 from brainprop.datasets.untrusted import one_line
@@ -33,7 +32,7 @@ from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, data_fo
 from brainprop.files import make_directory
 from brainprop.run_folder import Attempt, RunFiles, Status, complete
 from brainprop.startup import prepare_environment, start_tensorflow
-from brainprop.streams import end_stdout, prepare_stdout
+from brainprop.streams import prepare_stdout
 
 PAPER_SEEDS = range(1, 11)
 MAX_SEEDS = 1000
@@ -55,24 +54,14 @@ def main(argv: list[str] | None = None) -> int:
     prepare_stdout()
     parser = _parser()
     arguments = parser.parse_args(argv)
-    try:
+
+    def work() -> int:
         experiments = _experiments(arguments)
         _check_cluster(arguments)
         command = _report if arguments.report else _dry_run if arguments.dry_run else _work_off
-        code = command(experiments, arguments)
-        sys.stdout.flush()
-        return code
-    except BrainPropError as error:
-        return parser.report(error)
-    except KeyboardInterrupt as interrupt:
-        print("interrupted: the same command goes on", file=sys.stderr)
-        return exit_code(interrupt)
-    except BrokenPipeError:
-        return FAILURE
-    except OSError as error:
-        return parser.report(unwritten(error))
-    finally:
-        end_stdout()
+        return command(experiments, arguments)
+
+    return run_command(work, parser, farewell="interrupted: the same command goes on")
 
 
 def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
