@@ -1,6 +1,7 @@
 """What happens around an epoch or a batch of training, as Keras callbacks."""
 
 import csv
+import itertools
 import math
 import signal
 import time
@@ -187,10 +188,10 @@ class History(keras.callbacks.History):
 
 
 class CSVLog(keras.callbacks.Callback):
-    """Writes the figures of all epochs so far to a CSV file, whole, at the end of each.
+    """Writes the figures of all epochs so far to a CSV file, whole, before the next one.
 
     Keras's `CSVLogger` appends. A resumed run might then have an epoch twice, or put its figures
-    under the headings of others.
+    under the headings of others. What is no number, as diagnostics' counts, is left out.
 
     Args:
         path: The file, which is replaced.
@@ -200,26 +201,20 @@ class CSVLog(keras.callbacks.Callback):
         super().__init__()
         self.path = path
 
-    def on_epoch_end(self, epoch, logs=None):
-        history = self.model.history
-        figures = {}
-        for name in {**history.history, **logs}:
-            values = values_before(epoch, history, name)
-            missing = nan_like(values[-1]) if values else math.nan
-            # Diagnostics of this epoch are in the history already.
-            figures[name] = [*values, logs.get(name, missing)][: epoch + 1]
-        self._write(figures)
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch:  # By now, every callback has added what it found in the epoch before.
+            self._write()
 
     def on_train_end(self, logs=None):
-        self._write(self.model.history.history)  # Also if the run was finished, with no epoch left.
+        self._write()
 
-    def _write(self, figures):
-        numbers = {name: figures[name] for name in sorted(figures) if np.ndim(figures[name]) == 1}
-        columns = {"epoch": range(len(numbers["loss"])), **numbers}
+    def _write(self):
+        figures = sorted(self.model.history.history.items())
+        columns = {name: values for name, values in figures if np.ndim(values) == 1}
         with written_whole(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(zip(*columns.values(), strict=True))
+            writer.writerow(["epoch", *columns])
+            writer.writerows(zip(itertools.count(), *columns.values()))
 
 
 def values_before(

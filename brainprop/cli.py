@@ -178,7 +178,7 @@ def _watchers(arguments: argparse.Namespace, experiment: Experiment, data: Data)
     if arguments.diagnostics:
         watchers.append(Diagnostics(probe_batches(data, experiment), arguments.tensorboard))
     if arguments.log_csv:
-        watchers.append(CSVLog(arguments.log_csv))  # Of what those before it have found, too.
+        watchers.append(CSVLog(arguments.log_csv))
     return watchers
 
 
