@@ -33,7 +33,7 @@ class Amount:
     what: str
     value: float
     unit: str
-    limit: float | None = None
+    limit: float
 
 
 def markdown(rows: Sequence[Row], amounts: Sequence[Amount], machine: str) -> str:
@@ -43,17 +43,14 @@ def markdown(rows: Sequence[Row], amounts: Sequence[Amount], machine: str) -> st
         lines += ["| what | ratio | at most | median times [ms] |", "|---|---|---|---|"]
     for row in rows:
         times = ", ".join(f"{name} {ms:.1f}" for name, ms in row.timing.milliseconds.items())
-        lines.append(f"| {row.what} | {row.timing.ratio:.2f} | {_limit(row)} | {times} |")
+        limit = "" if row.limit is None else f"{row.limit:.2f}"
+        lines.append(f"| {row.what} | {row.timing.ratio:.2f} | {limit} | {times} |")
     if amounts:
         lines += ["", "| what | measured | at most |", "|---|---|---|"]
     for amount in amounts:
-        limit = f"{amount.limit:g} {amount.unit}" if amount.limit else ""
-        lines.append(f"| {amount.what} | {amount.value:.3g} {amount.unit} | {limit} |")
+        measured = f"{amount.value:.3g} {amount.unit} | {amount.limit:g} {amount.unit}"
+        lines.append(f"| {amount.what} | {measured} |")
     return "\n".join(lines)
-
-
-def _limit(row: Row) -> str:
-    return "" if row.limit is None else f"{row.limit:.2f}"
 
 
 def save_chart(rows: Sequence[Row], machine: str, path: Path) -> None:

@@ -68,9 +68,9 @@ class Blocks:
     def flatten(self) -> list[keras.Layer]:
         return [layers.Flatten()]
 
-    def output(self, classes: int, name: str | None = None) -> list[keras.Layer]:
+    def output(self, classes: int, name: str | None) -> keras.Layer:
         """The linear output layer, in float32 also under a mixed-precision policy."""
-        return [layers.Dense(classes, name=name, dtype="float32", **self.kernel())]
+        return layers.Dense(classes, name=name, dtype="float32", **self.kernel())
 
 
 def build_network(
@@ -99,5 +99,4 @@ def build_network(
         block: Callable[..., list[keras.Layer]] = getattr(blocks, name)
         for layer in block(*arguments):
             activity = layer(activity)
-    (output,) = blocks.output(classes, output_name)
-    return inputs, output(activity)
+    return inputs, blocks.output(classes, output_name)(activity)

@@ -93,8 +93,7 @@ class Interruption(keras.callbacks.Callback):
         if self.received is not None:
             raise Interrupted
 
-    def on_test_batch_end(self, batch, logs=None):
-        self.on_train_batch_end(batch, logs)
+    on_test_batch_end = on_train_batch_end
 
 
 class Checkpointing(keras.callbacks.Callback):
@@ -122,7 +121,7 @@ class Checkpointing(keras.callbacks.Callback):
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
         variables, best = self._variables(), self.model.weights
-        if not _fit(variables, state.variables) or not _fit(best, state.best_weights):
+        if not _match(variables, state.variables) or not _match(best, state.best_weights):
             raise BrainPropError(
                 f"the checkpoint of epoch {state.epoch} in {self.directory} is of another network: "
                 "give another --checkpoint-dir"
@@ -159,7 +158,7 @@ class Checkpointing(keras.callbacks.Callback):
         return [*self.model.variables, *self.model.optimizer.variables]
 
 
-def _fit(variables, values) -> bool:
+def _match(variables, values) -> bool:
     """Whether arrays have the shapes and kinds of data of variables."""
     return [(tuple(v.shape), np.dtype(v.dtype)) for v in variables] == [
         (value.shape, value.dtype) for value in values
@@ -180,11 +179,11 @@ class History(keras.callbacks.History):
     """Keras's history, aligned: a figure has NaN for each epoch in which nobody took it."""
 
     def on_epoch_end(self, epoch, logs=None):
-        for name in logs:
-            values_before(epoch, self, name)
+        for name, value in logs.items():
+            values_before(epoch, self, name, value)
         super().on_epoch_end(epoch, logs)
         for name, values in self.history.items():
-            values_before(epoch + 1, self, name, missing=nan_like(values[-1]))
+            values_before(epoch + 1, self, name, values[-1])
 
 
 class CSVLog(keras.callbacks.Callback):
@@ -217,22 +216,15 @@ class CSVLog(keras.callbacks.Callback):
             writer.writerows(zip(itertools.count(), *columns.values()))
 
 
-def values_before(
-    epoch: int, history: keras.callbacks.History, name: str, missing=math.nan
-) -> list:
+def values_before(epoch: int, history: keras.callbacks.History, name: str, like) -> list:
     """The figures that the history has under a name before an epoch, which is counted from 0.
 
     Args:
         epoch: The epoch.
-        history: It is filled up where a resumed run has epochs in which nobody took that figure.
+        history: It is filled up with NaN where a resumed run has epochs in which nobody took it.
         name: Of the figure.
-        missing: What stands for such an epoch.
+        like: Such a figure, a number or a list of numbers, in whose shape NaN comes.
     """
     values = history.history.setdefault(name, [])
-    values += [missing] * (epoch - len(values))
+    values += [np.full(np.shape(like), math.nan).tolist()] * (epoch - len(values))
     return values
-
-
-def nan_like(value):
-    """NaN in the shape of a figure: a number, or a list of numbers."""
-    return np.full(np.shape(value), math.nan).tolist()

@@ -18,7 +18,7 @@ KEPT = 2
 # A resumed run may train longer or stop sooner; anything else would make it another run.
 ADJUSTABLE = ("epochs", "patience")
 FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds")
-_NAME = re.compile(r"checkpoint-(\d{4,})")
+_NAME = re.compile(r"checkpoint-\d{4,}")
 
 
 @dataclass
@@ -96,8 +96,7 @@ def epoch_of(path: Path) -> int:
 
 def epochs(directory: Path) -> int:
     """The number of epochs completed in the newest checkpoint of a folder; 0 if there is none."""
-    newest = paths(directory)[-1:]
-    return epoch_of(newest[0]) if newest else 0
+    return max(map(epoch_of, paths(directory)), default=0)
 
 
 def load(path: Path) -> Checkpoint:

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import shlex
 import signal
+import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -52,12 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     prepare_stdout()
     parser = _parser()
     arguments = parser.parse_args(argv)
-
-    def work() -> int:
-        with handled_by(_interrupt):
-            return _run(arguments)
-
-    return run_command(work, parser, arguments.debug)
+    return run_command(lambda: _run(arguments), parser, arguments.debug)
 
 
 def run_command(
@@ -75,7 +71,8 @@ def run_command(
         The exit code.
     """
     try:
-        code = work()
+        with handled_by(_interrupt):  # By KeyboardInterrupt, so that it tidies up.
+            code = work()
         sys.stdout.flush()
         return code
     except BrainPropError as error:
@@ -96,6 +93,10 @@ def run_command(
         end_stdout()
 
 
+def _interrupt(number, frame):
+    raise KeyboardInterrupt(number)
+
+
 def _run(arguments: argparse.Namespace) -> int:
     """Checks the arguments, and trains, evaluates or classifies pictures."""
     experiment = Experiment(**settings_given(arguments))
@@ -106,11 +107,6 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.load:
         return _evaluate(experiment, data, arguments)
     return _train(experiment, data, arguments)
-
-
-def _interrupt(number, frame):
-    """Lets SIGTERM end the program as Ctrl-C does, so that it tidies up."""
-    raise KeyboardInterrupt(number)
 
 
 def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) -> int:
@@ -455,25 +451,25 @@ def add_data_dir(group: argparse._ActionsContainer) -> None:
 
 def add_settings(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Adds the options that are fields of `Experiment` and not given keep the paper's value."""
-    paper = {field.name: field.default for field in dataclasses.fields(Experiment)}
     batch_sizes = {name: row.batch_size for name, row in ARCHITECTURES.items()}
     settings = parser.add_argument_group("settings (default: the paper's)")
     settings.add_argument(
-        "--epochs", metavar="N", type=int, help=f"at most so many epochs (paper: {paper['epochs']})"
-    )
+        "--epochs", metavar="N", type=int,
+        help=f"at most so many epochs (paper: {Experiment.epochs})",
+    )  # fmt: skip
     settings.add_argument(
         "--batch-size", metavar="N", type=int,
         help=f"images a step (paper: {_by_architecture(batch_sizes)})",
     )  # fmt: skip
     settings.add_argument(
         "--learning-rate", metavar="RATE", type=float,
-        help=f"at the start (paper: {paper['learning_rate']}); it halves after every "
-        f"{paper['halving_epochs']} epochs",
+        help=f"at the start (paper: {Experiment.learning_rate}); it halves after every "
+        f"{Experiment.halving_epochs} epochs",
     )  # fmt: skip
     settings.add_argument(
         "--patience", metavar="N", type=int,
         help="stop after N epochs in which the validation accuracy has not risen by more than "
-        f"{paper['min_delta']} (paper: {paper['patience']})",
+        f"{Experiment.min_delta} (paper: {Experiment.patience})",
     )  # fmt: skip
     settings.add_argument(
         "--max-train-samples", metavar="N", type=int,
@@ -506,6 +502,6 @@ def add_settings(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
 
 def _by_architecture(values: dict[str, int]) -> str:
     """The most common value, then the exceptions: "128; loccon 32"."""
-    usual = max(values.values(), key=list(values.values()).count)
+    usual = statistics.mode(values.values())
     exceptions = [f"{name} {value}" for name, value in values.items() if value != usual]
     return "; ".join([str(usual), *exceptions])

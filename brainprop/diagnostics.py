@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from brainprop.callbacks import nan_like, values_before
+from brainprop.callbacks import values_before
 from brainprop.datasets import Data, pipeline
 from brainprop.evaluation import EVALUATION_BATCH_SIZE
 from brainprop.experiments import Experiment
@@ -48,7 +48,7 @@ class Diagnostics(keras.callbacks.Callback):
             self._write_summaries(epoch, measured)
         # Not into the logs, all of which Keras prints.
         for name, value in measured.items():
-            values_before(epoch, self.model.history, name, nan_like(value)).append(value)
+            values_before(epoch, self.model.history, name, value).append(value)
 
     def on_train_end(self, logs=None):
         if self.log_dir is not None:

@@ -198,14 +198,19 @@ class Experiment:
                 object.__setattr__(self, name, kind(value))  # NumPy has numbers of its own.
 
     @property
+    def row(self) -> tuple[str, str, str]:
+        """The row of the paper's table that it belongs to: data set, architecture, algorithm."""
+        return self.dataset, self.architecture, self.algorithm
+
+    @property
     def name(self) -> str:
         """What the run's files are called: `{dataset}_{architecture}_{algorithm}`."""
-        return f"{self.dataset}_{self.architecture}_{self.algorithm}"
+        return "_".join(self.row)
 
     @property
     def title(self) -> str:
         """What figures of it are called."""
-        return f"{self.dataset}, {self.architecture}, {self.algorithm}"
+        return ", ".join(self.row)
 
     def learning_rate_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0: halved after every `halving_epochs`."""
@@ -217,7 +222,7 @@ class Experiment:
 
     def departures(self) -> dict:
         """The settings that are not the paper's, by name; any seed is the paper's."""
-        paper = Experiment(self.dataset, self.architecture, self.algorithm, self.seed).settings()
+        paper = Experiment(*self.row, self.seed).settings()
         return {name: value for name, value in self.settings().items() if value != paper[name]}
 
 

@@ -122,18 +122,13 @@ class LocallyConnected2D(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         batch, *size, _ = input_shape
-        if (
-            None in input_shape[1:]
-            or size[0] < self.kernel_size[0]
-            or size[1] < self.kernel_size[1]
-        ):
+        axes = list(zip(size, self.kernel_size, self.strides, strict=True))
+        if None in input_shape[1:] or any(n < k for n, k, _ in axes):
             raise ValueError(
                 f"LocallyConnected2D needs images of a fixed size, at least {self.kernel_size}, "
                 f"not of shape {tuple(input_shape)}"
             )
-        rows, columns = (
-            (n - k) // s + 1 for n, k, s in zip(size, self.kernel_size, self.strides, strict=True)
-        )
+        rows, columns = ((n - k) // s + 1 for n, k, s in axes)
         return batch, rows, columns, self.filters
 
     def get_config(self):

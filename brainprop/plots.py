@@ -98,7 +98,7 @@ def learning_curves_figure(panels: Mapping[str, Mapping[str, Sequence]]) -> Figu
     columns = min(3, max(1, len(panels)))
     rows = max(1, math.ceil(len(panels) / columns))
     figure = Figure(figsize=(1 + 3.2 * columns, 0.7 + 2.7 * rows), layout="constrained")
-    styles = {}
+    lines = {}
     for position, (title, curves) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(rows, columns, position)
         for algorithm, seeds in curves.items():
@@ -107,15 +107,15 @@ def learning_curves_figure(panels: Mapping[str, Mapping[str, Sequence]]) -> Figu
             epochs = range(1, len(means) + 1)
             marker = "o" if len(means) == 1 else None
             axes.fill_between(epochs, lows, highs, color=style["color"], alpha=0.3, linewidth=0)
-            (styles[algorithm],) = axes.plot(epochs, means, marker=marker, linewidth=1.3, **style)
+            (lines[algorithm],) = axes.plot(epochs, means, marker=marker, linewidth=1.3, **style)
         axes.set_title(_wrapped(title), fontsize="medium")
         axes.set_ylabel("validation accuracy [%]")
         axes.set_ylim(bottom=_bottom(curves))
         _label_epochs(axes)
         axes.grid(alpha=0.3)
-    names = [name for name in ALGORITHMS if name in styles]
+    names = [name for name in ALGORITHMS if name in lines]
     figure.legend(
-        [styles[name] for name in names],
+        [lines[name] for name in names],
         names,
         title="mean, and lowest to highest, of the seeds",
         loc="outside upper center",
@@ -144,13 +144,7 @@ def _wrapped(title: str) -> str:
 
 
 def save_learning_curves(panels: Mapping, path: Path, format: str) -> None:
-    """Writes `learning_curves_figure`, without the time of day in it.
-
-    Args:
-        panels: See `learning_curves_figure`.
-        path: Where to.
-        format: "pdf" or "png".
-    """
+    """Writes `learning_curves_figure` as a "pdf" or a "png", without the time of day in it."""
     metadata = {"CreationDate": None} if format == "pdf" else {}
     learning_curves_figure(panels).savefig(path, format=format, dpi=200, metadata=metadata)
 
@@ -262,11 +256,6 @@ def _shortened(caption: str) -> str:
     return caption if len(caption) <= MAX_CAPTION else "…" + caption[-MAX_CAPTION:]
 
 
-def has_diagnostics(run: Run) -> bool:
-    """Whether `diagnostics.Diagnostics` has watched the run."""
-    return "reward_prediction_error" in run.history
-
-
 def diagnostics_figure(run: Run) -> Figure:
     """What `diagnostics.measure` found after each epoch, on one page.
 
@@ -276,8 +265,7 @@ def diagnostics_figure(run: Run) -> Figure:
     from brainprop.diagnostics import ERROR_BIN_CENTERS  # Imports TensorFlow.
 
     figure = Figure(figsize=(8, 11), layout="constrained")
-    panels = figure.subplots(4, 2).flat
-    accuracy, q_values, errors, selected, angle, update, weight, dead = panels
+    accuracy, q_values, errors, selected, angle, update, weight, dead = figure.subplots(4, 2).flat
     history, algorithm = run.history, run.experiment.algorithm
     counts = np.array(history["selected"])  # Of an epoch without diagnostics, NaN.
     probed, classes = int(np.nanmax(counts.sum(axis=1))), counts.shape[1]

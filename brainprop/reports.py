@@ -123,36 +123,33 @@ class Row:
     """A line of the table: runs that differ in their seed alone.
 
     Attributes:
-        dataset, architecture, algorithm: As in `Experiment`.
+        experiment: The one of the lowest seed.
         training_images: How many there were: a folder may hold a part of a data set only.
-        departures: The settings that are not the paper's, by name.
         results: Those that did not diverge, by seed.
         diverged: How many diverged.
     """
 
-    dataset: str
-    architecture: str
-    algorithm: str
+    experiment: Experiment
     training_images: int
-    departures: dict
     results: tuple[Result, ...]
     diverged: int
 
     @property
     def settings(self) -> str:
         """The settings that are not the paper's: "epochs 2, patience 1"; empty if all are."""
-        return ", ".join(f"{name} {value}" for name, value in self.departures.items())
+        return ", ".join(f"{name} {value}" for name, value in self.experiment.departures().items())
 
     @property
     def is_comparable(self) -> bool:
         """Whether the paper's figures hold for it: its settings, and the whole data set."""
-        whole = self.training_images == DATASETS[self.dataset].training_images
-        return whole and self.departures.keys() <= COMPARABLE
+        whole = self.training_images == DATASETS[self.experiment.dataset].training_images
+        return whole and self.experiment.departures().keys() <= COMPARABLE
 
     @property
     def comparison(self) -> tuple:
         """What the algorithms must share to be compared."""
-        return self.dataset, self.architecture, self.training_images, self.settings
+        dataset, architecture, _ = self.experiment.row
+        return dataset, architecture, self.training_images, self.settings
 
     def values(self, attribute: str) -> list[float]:
         """An attribute of each result."""
@@ -161,25 +158,20 @@ class Row:
 
 def table_rows(results: Iterable[Result]) -> list[Row]:
     """Groups results into rows: the paper's settings first, data sets and so on in its order."""
-    groups: dict[tuple[str, str, str, int, str], list[Result]] = {}
+    groups: dict[tuple, list[Result]] = {}
     for result in results:
         e = result.experiment
-        row = (e.dataset, e.architecture, e.algorithm, result.training_images)
-        groups.setdefault((*row, str(e.departures())), []).append(result)
+        groups.setdefault((e.row, result.training_images, str(e.departures())), []).append(result)
     rows = []
-    for (dataset, architecture, algorithm, images, _), group in groups.items():
+    for group in groups.values():
         group.sort(key=lambda result: result.experiment.seed)
         sound = tuple(result for result in group if not result.diverged)
-        departures = group[0].experiment.departures()
         diverged = len(group) - len(sound)
-        rows.append(Row(dataset, architecture, algorithm, images, departures, sound, diverged))
+        rows.append(Row(group[0].experiment, group[0].training_images, sound, diverged))
     order = {name: i for i, name in enumerate([*DATASETS, *ARCHITECTURES, *ALGORITHMS])}
     return sorted(
-        rows,
-        key=lambda row: (
-            row.settings, order[row.dataset], order[row.architecture], order[row.algorithm]
-        ),
-    )  # fmt: skip
+        rows, key=lambda row: (row.settings, [order[name] for name in row.experiment.row])
+    )
 
 
 def table(rows: Sequence[Row]) -> list[dict]:
@@ -188,15 +180,16 @@ def table(rows: Sequence[Row]) -> list[dict]:
     A mean and its standard deviation (of a sample, so it takes two seeds) are a pair of keys
     `..._mean` and `..._sd`. The ratios, in BrainProp's rows, are of the means of BrainProp and EBP.
     """
-    ebp = {row.comparison: row for row in rows if row.algorithm == "EBP"}
+    ebp = {row.comparison: row for row in rows if row.experiment.algorithm == "EBP"}
     return [_numbers(row, ebp.get(row.comparison)) for row in rows]
 
 
 def _numbers(row: Row, ebp: Row | None) -> dict:
+    dataset, architecture, algorithm = row.experiment.row
     numbers = {
-        "dataset": row.dataset,
-        "architecture": row.architecture,
-        "algorithm": row.algorithm,
+        "dataset": dataset,
+        "architecture": architecture,
+        "algorithm": algorithm,
         "training_images": row.training_images,
         "settings": row.settings,
         "seeds": len(row.results),
@@ -208,10 +201,10 @@ def _numbers(row: Row, ebp: Row | None) -> dict:
     }
     for name, attribute in (("best", "best_epoch"), ("stop", "epochs")):
         ratio = None
-        if row.algorithm == "BrainProp" and ebp and ebp.results and row.results:
+        if algorithm == "BrainProp" and ebp and ebp.results and row.results:
             ratio = fmean(row.values(attribute)) / fmean(ebp.values(attribute))
         numbers[f"epoch_ratio_to_{name}"] = ratio
-    paper = PAPER_RESULTS.get((row.dataset, row.architecture, row.algorithm))
+    paper = PAPER_RESULTS.get(row.experiment.row)
     numbers["paper_accuracy_mean"], numbers["paper_accuracy_sd"] = (
         paper.accuracy if paper else (None, None)
     )
@@ -273,9 +266,9 @@ of the paper could not be had is left empty."""
 def _section(row: Row, lines: Sequence[dict]) -> list[str]:
     """The parts of a section: what its settings are, the table, the ratios of epochs."""
     parts = ["## The paper's settings"]
-    if row.departures:
+    if row.settings:
         parts = [f"## Other settings: {row.settings}"]
-        if not row.departures.keys() <= COMPARABLE:
+        if not row.experiment.departures().keys() <= COMPARABLE:
             parts.append("The paper's figures hold for its own settings, so there is no *within*.")
     parts.append(_markdown_table(_COLUMNS, lines))
     ratios = [line for line in lines if line["epoch_ratio_to_best"] is not None]
@@ -351,8 +344,9 @@ def _panels(rows: Sequence[Row]) -> dict[str, dict[str, list]]:
     """The curves of the figure: a panel for the algorithms that share all settings."""
     panels: dict[str, dict[str, list]] = {}
     for row in (row for row in rows if row.results):
-        title = f"{row.dataset}, {row.architecture}, {row.training_images:,} images"
+        dataset, architecture, algorithm = row.experiment.row
+        title = f"{dataset}, {architecture}, {row.training_images:,} images"
         if row.settings:
             title += f"\n{row.settings}"
-        panels.setdefault(title, {})[row.algorithm] = row.values("val_accuracy")
+        panels.setdefault(title, {})[algorithm] = row.values("val_accuracy")
     return panels

@@ -156,7 +156,7 @@ def _dry_run(experiments: Sequence[Experiment], arguments: argparse.Namespace) -
                 finished += 1
                 print(f"{files.name}: {status.value}")
             continue
-        row = (experiment.dataset, experiment.architecture, experiment.algorithm)
+        row = experiment.row
         if row not in seconds:
             seconds[row] = _measure(experiment, arguments.data_dir)
         left = seconds[row] * max(0, experiment.epochs - files.epochs)
@@ -207,12 +207,12 @@ def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) ->
     _check_results(arguments.results)
     from brainprop import reports
 
-    rows = {(e.dataset, e.architecture, e.algorithm) for e in experiments}
+    rows = {e.row for e in experiments}
     results = []
     for result in reports.read_results(arguments.results):
         e = result.experiment
         chosen = arguments.seeds is None or e.seed in arguments.seeds
-        if chosen and (e.dataset, e.architecture, e.algorithm) in rows:
+        if chosen and e.row in rows:
             results.append(result)
     if not results:
         raise BrainPropError(f"--results {arguments.results} holds no finished run to report")

@@ -133,7 +133,7 @@ def _writers(run: Run, model: keras.Model) -> Writers:
         "history.pkl": lambda path: path.write_bytes(_pickled_history(run)),
         "history.json": lambda path: write_summary(run, path),
     }
-    if plots.has_diagnostics(run):
+    if "reward_prediction_error" in run.history:  # `diagnostics.Diagnostics` has watched it.
         writers |= {
             "diagnostics.pdf": lambda path: plots.save_diagnostics_figure(run, path, "pdf"),
             "diagnostics.png": lambda path: plots.save_diagnostics_figure(run, path, "png"),
@@ -143,12 +143,6 @@ def _writers(run: Run, model: keras.Model) -> Writers:
 
 def _pickled_history(run: Run) -> bytes:
     """The 2020 code's history: a list of data set, algorithm and Keras's history."""
-    keys = {
-        "accuracy": "accuracy",
-        "val_accuracy": "val_accuracy",
-        "loss": "loss",
-        "val_loss": "val_loss",
-        "lr": "learning_rate",
-    }
-    history = {old: run.history[new] for old, new in keys.items()}
+    history = {key: run.history[key] for key in ("accuracy", "val_accuracy", "loss", "val_loss")}
+    history["lr"] = run.history["learning_rate"]
     return pickle.dumps([run.experiment.dataset, run.experiment.algorithm, history], protocol=4)

@@ -6,6 +6,7 @@ shape, since their names carry running numbers that differ from file to file.
 """
 
 import io
+import itertools
 import math
 import os
 from pathlib import Path
@@ -128,16 +129,13 @@ def _check_fit(stored, layers: list[keras.Layer], model: str, path: Path) -> Non
 
     Weights of the same name and shape that changed places are beyond it.
     """
-    for index in range(max(len(stored), len(layers))):
-        here = there = "nothing"
-        if index < len(layers):
-            here = _described((weight.path, weight.shape) for weight in layers[index].weights)
-        if index < len(stored):
-            there = _described((dataset.name, dataset.shape) for dataset in stored[index][1])
+    ours = ((layer.name, _described((w.path, w.shape) for w in layer.weights)) for layer in layers)
+    theirs = ((name, _described((d.name, d.shape) for d in datasets)) for name, datasets in stored)
+    pairs = itertools.zip_longest(ours, theirs, fillvalue=(None, "nothing"))
+    for number, ((name, here), (other, there)) in enumerate(pairs, start=1):
         if here != there:
-            name = layers[index].name if index < len(layers) else stored[index][0]
             raise BrainPropError(
-                f"{path} does not fit {model}: layer {index + 1} with weights, {name}, "
+                f"{path} does not fit {model}: layer {number} with weights, {name or other}, "
                 f"has {there} in the file and {here} in the model: give a file of this network"
             )
 

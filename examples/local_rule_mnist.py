@@ -87,22 +87,18 @@ def main(argv=None):
     parser.add_argument("--output", type=Path, default="local_rule.png", help="a PNG or PDF file")
     arguments = parser.parse_args(argv)
     output = arguments.output
+    developments = []
     try:
         check_figure(output, "--output")
         train_set, test_set = load_stimuli(arguments.max_train_samples)
-    except BrainPropError as error:
-        return parser.report(error)
-
-    developments = []
-    for label, random_feedback, weight_decay, _ in CONDITIONS:
-        network = LocalNetwork(
-            **NETWORK, random_feedback=random_feedback, weight_decay=weight_decay
-        )
-        developments.append(list(development(network, train_set, test_set)))
-        _, accuracy, angles = developments[-1][-1]
-        degrees = " and ".join(f"{angle:.0f}" for angle in angles)
-        print(f"{label}: accuracy {accuracy:.1f} %, angles {degrees} degrees", flush=True)
-    try:
+        for label, random_feedback, weight_decay, _ in CONDITIONS:
+            network = LocalNetwork(
+                **NETWORK, random_feedback=random_feedback, weight_decay=weight_decay
+            )
+            developments.append(list(development(network, train_set, test_set)))
+            _, accuracy, angles = developments[-1][-1]
+            degrees = " and ".join(f"{angle:.0f}" for angle in angles)
+            print(f"{label}: accuracy {accuracy:.1f} %, angles {degrees} degrees", flush=True)
         save_figure(draw(developments), output)
     except BrainPropError as error:
         return parser.report(error)
