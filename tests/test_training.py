@@ -468,8 +468,8 @@ def test_a_resumed_runs_log_and_history_keep_figures_that_are_no_longer_taken(da
 ON_DEVICES = """
 import tensorflow as tf
 
-devices = [tf.config.LogicalDeviceConfiguration()] * 3
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
+logical = [tf.config.LogicalDeviceConfiguration()] * 3
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], logical)
 
 
 def devices(number):
@@ -503,7 +503,7 @@ for sizes, what in (
     ((2, 14, 5), "5 images to evaluate on"),
 ):
     try:
-        print(run(*sizes))
+        run(*sizes)
     except BrainPropError as error:
         assert f"{sizes[0]} GPUs cannot share {what} evenly" in str(error), error
     else:
