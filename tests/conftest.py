@@ -1,11 +1,15 @@
 """What all tests share."""
 
+import signal
+
 import numpy as np
 import pytest
 
 from brainprop.startup import prepare_environment
 
 prepare_environment()
+# Tests that run in the background inherit it as ignored, and so would the programs they interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
