@@ -4,10 +4,12 @@ import argparse
 import difflib
 import numbers
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from brainprop.errors import BrainPropError
+
+BAD_INPUT = 2  # The exit code, as argparse has it.
 
 
 class ArgumentParser(argparse.ArgumentParser):
@@ -25,10 +27,10 @@ class ArgumentParser(argparse.ArgumentParser):
         raise SystemExit(self.report(message))
 
     def report(self, problem: str | Exception) -> int:
-        """Tells on stderr what is wrong, and returns the exit code 2."""
+        """Tells on stderr what is wrong, and returns the exit code `BAD_INPUT`."""
         line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(problem))
         print(f"{self.prog}: error: {line}", file=sys.stderr)
-        return 2
+        return BAD_INPUT
 
 
 def path_of(text: str) -> Path:
@@ -42,7 +44,7 @@ def path_of(text: str) -> Path:
     return Path(text)
 
 
-def check_name(kind: str, name: str, known: Iterable[str]) -> None:
+def check_name(kind: str, name: str, known: Collection[str]) -> None:
     """Refuses a name that is not among those known, with the one that was probably meant.
 
     Args:

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from brainprop.datasets.untrusted import one_line, open_zip, read_array, reading
 from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment
-from brainprop.files import written_whole
+from brainprop.files import writing, written_whole
+from brainprop.untrusted import open_zip, read_array, reading
 
 KEPT = 2
 # A resumed run may train longer or stop sooner; anything else would make it another run.
 ADJUSTABLE = ("epochs", "patience")
 FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds")
+_RESUME = "set that right, and go on with --resume (brainprop.reproduce: with the same command)"
 _NAME = re.compile(r"checkpoint-\d{4,}")
 
 
@@ -69,16 +70,11 @@ def save(checkpoint: Checkpoint, directory: Path) -> Path:
         for index, value in enumerate(state.pop(name))
     }
     path = directory / f"checkpoint-{checkpoint.epoch:04d}.npz"
-    try:
+    with writing(path, _RESUME):
         with written_whole(path) as partial, partial.open("wb") as file:
             np.savez(file, state=np.array(json.dumps(state)), **arrays)
         for old in paths(directory)[:-KEPT]:
             old.unlink(missing_ok=True)
-    except OSError as error:
-        raise BrainPropError(
-            f"{path} cannot be written ({one_line(error)}): set that right, and go on with "
-            "--resume (brainprop.reproduce: with the same command)"
-        ) from error
     return path
 
 

@@ -4,38 +4,53 @@ TensorFlow takes seconds to import, so that happens only once the arguments are 
 data is found.
 """
 
+from __future__ import annotations
+
 import argparse
 import csv
-import dataclasses
 import importlib.util
 import os
 import shlex
-import signal
-import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from brainprop import checkpoints
 from brainprop.arguments import ArgumentParser, check_number, path_of
+from brainprop.commands import FAILURE, SIGNAL_BASE, SUCCESS, run_command
 from brainprop.datasets import DATASETS, Data
-from brainprop.datasets.untrusted import one_line, read_bytes
-from brainprop.errors import BrainPropError
+from brainprop.errors import BrainPropError, printable
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, algorithm_of, data_for
 from brainprop.files import check_figure, check_output, check_readable, make_directory
+from brainprop.options import add_data_dir, add_settings, settings_given
 from brainprop.pictures import read_pictures
-from brainprop.signals import handled_by
-from brainprop.startup import prepare_environment, start_tensorflow
-from brainprop.streams import end_stdout, prepare_stdout
+from brainprop.startup import announce, prepare_environment, start_tensorflow
+from brainprop.streams import prepare_stdout
+from brainprop.untrusted import read_bytes
 
-SUCCESS, FAILURE, SIGNAL_BASE = 0, 1, 128
+if TYPE_CHECKING:  # They import TensorFlow.
+    from brainprop.learning_rules import LearningRule
+    from brainprop.training import Run
+
 TOP_K, MIN_CLASSES_FOR_TOP_K = 5, 100
 MAX_PICTURES_IN_FIGURE = 60
 MAX_LOG_BYTES = 2**26
-# Those that watch a training or spread it, so that -l refuses them.
-TRAINING_OPTIONS = ("checkpoint_dir", "resume", "log_csv", "tensorboard", "diagnostics", "gpus")
+# Those that say where a training leaves files, watch it or spread it, so that -l refuses them.
+TRAINING_OPTIONS = (
+    "output_dir", "checkpoint_dir", "resume", "log_csv", "tensorboard", "diagnostics", "gpus",
+)  # fmt: skip
+# An option, those of which it needs one, and what for.
+NEEDS = (
+    ("output_dir", ("save",), "which saves files there"),
+    ("resume", ("checkpoint_dir",), "the folder to go on from"),
+    ("diagnostics", ("save", "tensorboard", "log_csv"), "which keep what it finds"),
+    ("predict", ("load",), "the weights of a trained network"),
+    ("confusion_matrix", ("load",), "the weights of a trained network"),
+    ("predict_figure", ("predict",), "the pictures to draw"),
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -56,51 +71,11 @@ def main(argv: list[str] | None = None) -> int:
     return run_command(lambda: _run(arguments), parser, arguments.debug)
 
 
-def run_command(
-    work: Callable[[], int], parser: ArgumentParser, debug: bool = False, farewell="interrupted"
-) -> int:
-    """Does what a command line asks for, and tells in one line on stderr what ends it early.
-
-    Args:
-        work: Returns the exit code.
-        parser: Tells errors.
-        debug: Errors are raised instead.
-        farewell: What to say when a signal ends it.
-
-    Returns:
-        The exit code.
-    """
-    try:
-        with handled_by(_interrupt):  # By KeyboardInterrupt, so that it tidies up.
-            code = work()
-        sys.stdout.flush()
-        return code
-    except BrainPropError as error:
-        if debug:
-            raise
-        return parser.report(error)
-    except KeyboardInterrupt as interrupt:
-        print(farewell, file=sys.stderr)
-        return SIGNAL_BASE + (interrupt.args[0] if interrupt.args else signal.SIGINT)
-    except BrokenPipeError:
-        return FAILURE
-    except OSError as error:  # Nothing else has met it: as a rule, stdout's disk is full.
-        if debug:
-            raise
-        what, why = one_line(error.filename or "what this prints"), error.strerror
-        return parser.report(f"{what} cannot be written ({why}): make room, or write elsewhere")
-    finally:
-        end_stdout()
-
-
-def _interrupt(number, frame):
-    raise KeyboardInterrupt(number)
-
-
 def _run(arguments: argparse.Namespace) -> int:
     """Checks the arguments, and trains, evaluates or classifies pictures."""
     experiment = Experiment(**settings_given(arguments))
-    _check_paths(arguments)
+    _check_combinations(arguments)
+    _check_values(arguments)
     if arguments.predict:
         return _predict(experiment, arguments)
     data = data_for(experiment, arguments.data_dir)
@@ -112,6 +87,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) -> int:
     """Trains, saves if asked to, and reports the best epoch."""
     start_tensorflow(experiment)
+    announce(experiment)
     from brainprop import devices
     from brainprop.callbacks import Interruption
     from brainprop.models import model_for
@@ -127,15 +103,28 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
                 data,
                 arguments.checkpoint_dir,
                 arguments.resume,
-                _watchers(arguments, experiment, data),
+                _watchers(arguments, model, experiment, data),
                 interruption,
             )
-            saved, problems = [], [run.failure] if run.failure else []
+            saved: list[Path] = []
+            problems = [run.failure] if run.failure else []
             if arguments.save and run.best_epoch:
                 try:
-                    saved = save_run(run, model, arguments.output_dir)
+                    saved = save_run(run, model, arguments.output_dir or Path())
                 except BrainPropError as error:
                     problems.append(error)
+    _tell(run, saved, arguments)
+    if problems:
+        raise BrainPropError("; ".join(map(str, problems))) from problems[0]
+    if interruption.received is not None:
+        return SIGNAL_BASE + interruption.received
+    return FAILURE if run.outcome is Outcome.DIVERGED else SUCCESS
+
+
+def _tell(run: Run, saved: Sequence[Path], arguments: argparse.Namespace) -> None:
+    """Tells how training ended, the best epoch last."""
+    from brainprop.training import Outcome
+
     if run.outcome is not Outcome.COMPLETED:
         print(f"ended after epoch {run.epochs}: {run.outcome.value}")
     for path in saved:
@@ -152,23 +141,21 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
     else:
         problem = "has a finite loss" if run.epochs else "was completed"
         print(f"no epoch {problem}, so there is nothing to save", file=sys.stderr)
-    if problems:
-        raise BrainPropError("; ".join(map(str, problems))) from problems[0]
-    if interruption.received is not None:
-        return SIGNAL_BASE + interruption.received
-    return FAILURE if run.outcome is Outcome.DIVERGED else SUCCESS
 
 
-def _watchers(arguments: argparse.Namespace, experiment: Experiment, data: Data) -> list:
+def _watchers(
+    arguments: argparse.Namespace, model: LearningRule, experiment: Experiment, data: Data
+) -> list:
     """The Keras callbacks that write down how training goes."""
     import keras
 
     from brainprop.callbacks import CSVLog, TrialStatistics
     from brainprop.diagnostics import Diagnostics, probe_batches
+    from brainprop.learning_rules import BrainProp
 
     watchers = []
     if arguments.tensorboard:
-        if experiment.algorithm == "BrainProp":
+        if isinstance(model, BrainProp):
             watchers.append(TrialStatistics())
         watchers.append(keras.callbacks.TensorBoard(arguments.tensorboard))
     if arguments.diagnostics:
@@ -221,11 +208,11 @@ def _predict(experiment: Experiment, arguments: argparse.Namespace) -> int:
         for values, best in zip(outputs, best_classes(outputs, TOP_K), strict=True)
     ]
     for path, prediction in zip(arguments.predict, predictions, strict=True):
-        print(f"{one_line(path)}: {algorithm.activation_name}s")
+        print(f"{printable(path)}: {algorithm.activation_name}s")
         for name, value in prediction:
             print(f"{value:10.4f}  {name}")
     if arguments.predict_figure:
-        captions = [one_line(path.name) for path in arguments.predict]
+        captions = [printable(path.name) for path in arguments.predict]
         title = f"{experiment.title}: {algorithm.activation_name}s"
         figure = plots.predictions_figure(pictures, captions, predictions, title)
         plots.save_figure(figure, arguments.predict_figure)
@@ -236,6 +223,7 @@ def _predict(experiment: Experiment, arguments: argparse.Namespace) -> int:
 def _loaded_model(experiment: Experiment, weights_file: Path):
     """The experiment's model with the weights of a file."""
     start_tensorflow(experiment)
+    announce(experiment)
     from brainprop import devices
     from brainprop.models import model_for
     from brainprop.weights import load_weights
@@ -257,33 +245,32 @@ def _check_finite(outputs: np.ndarray, experiment: Experiment, weights_file: Pat
         )
 
 
-def settings_given(arguments: argparse.Namespace) -> dict:
-    """The fields of `Experiment` that are given; the others keep the paper's defaults."""
-    fields = [field.name for field in dataclasses.fields(Experiment)]
-    given = {name: value for name, value in vars(arguments).items() if name in fields}
-    return {name: value for name, value in given.items() if value is not None}
+def _check_combinations(arguments: argparse.Namespace) -> None:
+    """Refuses options that do not go together, beside those that argparse knows."""
+    given = {name for name, value in vars(arguments).items() if value}
+    for name in TRAINING_OPTIONS:
+        if {"load", name} <= given:
+            raise BrainPropError(
+                f"-l evaluates, and {_flag(name)} goes with training: leave one of them out"
+            )
+    for name, needed, why in NEEDS:
+        if name in given and not given & set(needed):
+            raise BrainPropError(f"{_flag(name)} needs {' or '.join(map(_flag, needed))}, {why}")
+    if {"predict", "confusion_matrix"} <= given:
+        raise BrainPropError(
+            "--confusion-matrix is of the test set, which --predict does without: give one of them"
+        )
 
 
-def _check_paths(arguments: argparse.Namespace) -> None:
-    """Finds what is wrong with the paths before hours are spent."""
-    if arguments.load and arguments.save:
-        raise BrainPropError("-l evaluates and -s saves a training: give one of them")
+def _flag(name: str) -> str:
+    """What an argument is called on the command line."""
+    return {"save": "-s", "load": "-l"}.get(name) or f"--{name.replace('_', '-')}"
+
+
+def _check_values(arguments: argparse.Namespace) -> None:
+    """Finds what is wrong with the paths and numbers before hours are spent."""
     if arguments.load:
         check_readable(arguments.load)
-        for option in TRAINING_OPTIONS:
-            if getattr(arguments, option):
-                raise BrainPropError(
-                    f"-l evaluates, and --{option.replace('_', '-')} goes with training: "
-                    "leave one of them out"
-                )
-    elif arguments.output_dir and not arguments.save:
-        raise BrainPropError("--output-dir needs -s, which saves files there")
-    if arguments.resume and not arguments.checkpoint_dir:
-        raise BrainPropError("--resume needs --checkpoint-dir, the folder to go on from")
-    if arguments.diagnostics and not (arguments.save or arguments.tensorboard or arguments.log_csv):
-        raise BrainPropError(
-            "--diagnostics needs -s, --tensorboard or --log-csv, which keep what it finds"
-        )
     if arguments.gpus is not None:
         check_number("--gpus", arguments.gpus, int, 1, 1024)
     if arguments.tensorboard and not importlib.util.find_spec("tensorboard"):
@@ -295,49 +282,31 @@ def _check_paths(arguments: argparse.Namespace) -> None:
             )
         _check_log(arguments.log_csv, arguments.checkpoint_dir)
     if arguments.save:
-        arguments.output_dir = arguments.output_dir or Path()
-        make_directory(arguments.output_dir, "--output-dir")
+        make_directory(arguments.output_dir or Path(), "--output-dir")
     if arguments.checkpoint_dir:
         make_directory(arguments.checkpoint_dir, "--checkpoint-dir")
     if arguments.tensorboard:
         make_directory(arguments.tensorboard, "--tensorboard")
     if arguments.log_csv:
         check_output(arguments.log_csv, "--log-csv")
-    _check_evaluation(arguments)
-
-
-def _check_evaluation(arguments: argparse.Namespace) -> None:
-    """Finds what is wrong with the arguments that go with -l, before the network runs."""
-    for option, value in (
-        ("--predict", arguments.predict),
-        ("--confusion-matrix", arguments.confusion_matrix),
-    ):
-        if value and not arguments.load:
-            raise BrainPropError(f"{option} needs -l, the weights of a trained network")
-    if arguments.predict and arguments.confusion_matrix:
-        raise BrainPropError(
-            "--confusion-matrix is of the test set, which --predict does without: give one of them"
-        )
     if arguments.predict_figure:
-        pictures = {path.resolve() for path in arguments.predict or ()}
-        if not pictures:
-            raise BrainPropError("--predict-figure needs --predict, the pictures to draw")
-        if arguments.predict_figure.resolve() in pictures:
-            raise BrainPropError(
-                f"--predict-figure {arguments.predict_figure} would overwrite a picture of "
-                "--predict: give another name"
-            )
-        if len(arguments.predict) > MAX_PICTURES_IN_FIGURE:
-            raise BrainPropError(
-                f"--predict-figure has room for {MAX_PICTURES_IN_FIGURE} pictures, not "
-                f"{len(arguments.predict)}: give fewer at a time"
-            )
-    for option, path in (
-        ("--predict-figure", arguments.predict_figure),
-        ("--confusion-matrix", arguments.confusion_matrix),
-    ):
-        if path:
-            check_figure(path, option)
+        _check_predict_figure(arguments.predict_figure, arguments.predict)
+    if arguments.confusion_matrix:
+        check_figure(arguments.confusion_matrix, "--confusion-matrix")
+
+
+def _check_predict_figure(path: Path, pictures: Sequence[Path]) -> None:
+    """Refuses a figure that cannot be drawn, or would replace one of its pictures."""
+    if path.resolve() in {picture.resolve() for picture in pictures}:
+        raise BrainPropError(
+            f"--predict-figure {path} would overwrite a picture of --predict: give another name"
+        )
+    if len(pictures) > MAX_PICTURES_IN_FIGURE:
+        raise BrainPropError(
+            f"--predict-figure has room for {MAX_PICTURES_IN_FIGURE} pictures, not "
+            f"{len(pictures)}: give fewer at a time"
+        )
+    check_figure(path, "--predict-figure")
 
 
 def _check_log(path: Path, checkpoint_dir: Path) -> None:
@@ -372,11 +341,12 @@ def _parser() -> ArgumentParser:
     parser.add_argument("algorithm", metavar="ALGORITHM", help=", ".join(ALGORITHMS))
 
     files = parser.add_argument_group("files")
-    files.add_argument(
+    training_or_not = files.add_mutually_exclusive_group()
+    training_or_not.add_argument(
         "-s", "--save", action="store_true",
         help="save the accuracy's plot, the history and the weights of the best epoch",
     )  # fmt: skip
-    files.add_argument(
+    training_or_not.add_argument(
         "-l", "--load", metavar="FILE.h5", type=path_of,
         help="load these weights and evaluate them on the test set, instead of training",
     )  # fmt: skip
@@ -407,13 +377,10 @@ def _parser() -> ArgumentParser:
         "--resume", action="store_true",
         help="go on from the newest checkpoint in --checkpoint-dir, if there is one",
     )  # fmt: skip
-
     files.add_argument(
-        "--log-csv",
-        metavar="FILE",
-        type=path_of,
+        "--log-csv", metavar="FILE", type=path_of,
         help="write the figures of each epoch, counted from 0, to a new CSV file",
-    )
+    )  # fmt: skip
     files.add_argument(
         "--tensorboard", metavar="DIR", type=path_of,
         help="write them for TensorBoard; for BrainProp also the mean reward, the mean absolute "
@@ -437,71 +404,3 @@ def _parser() -> ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser
-
-
-def add_data_dir(group: argparse._ActionsContainer) -> None:
-    """Adds the option that names the data sets' folder."""
-    group.add_argument(
-        "--data-dir", metavar="DIR", type=path_of,
-        help="folder of the data set (default: the environment variable BRAINPROP_DATA, else "
-        "the current folder; then the program's own). What is not there is taken from Keras's "
-        "cache, or downloaded",
-    )  # fmt: skip
-
-
-def add_settings(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Adds the options that are fields of `Experiment` and not given keep the paper's value."""
-    batch_sizes = {name: row.batch_size for name, row in ARCHITECTURES.items()}
-    settings = parser.add_argument_group("settings (default: the paper's)")
-    settings.add_argument(
-        "--epochs", metavar="N", type=int,
-        help=f"at most so many epochs (paper: {Experiment.epochs})",
-    )  # fmt: skip
-    settings.add_argument(
-        "--batch-size", metavar="N", type=int,
-        help=f"images a step (paper: {_by_architecture(batch_sizes)})",
-    )  # fmt: skip
-    settings.add_argument(
-        "--learning-rate", metavar="RATE", type=float,
-        help=f"at the start (paper: {Experiment.learning_rate}); it halves after every "
-        f"{Experiment.halving_epochs} epochs",
-    )  # fmt: skip
-    settings.add_argument(
-        "--patience", metavar="N", type=int,
-        help="stop after N epochs in which the validation accuracy has not risen by more than "
-        f"{Experiment.min_delta} (paper: {Experiment.patience})",
-    )  # fmt: skip
-    settings.add_argument(
-        "--max-train-samples", metavar="N", type=int,
-        help="train on a random subset of N images (paper: all)",
-    )  # fmt: skip
-    settings.add_argument(
-        "--max-eval-samples", metavar="N", type=int,
-        help="evaluate on a random subset of N images (paper: all)",
-    )  # fmt: skip
-    settings.add_argument(
-        "--validation-split", metavar="PART", type=float,
-        help="hold out this part of the training images, choose the best epoch on them, and test "
-        "its weights once on the test set (paper: 0, the best epoch is that on the test set)",
-    )  # fmt: skip
-    settings.add_argument(
-        "--mixed-precision", action="store_true", default=None,
-        help="compute in 16-bit floating point: bfloat16 on a CPU or a recent GPU, else float16; "
-        "slower on a CPU without AVX-512 BF16 or AMX (paper: no)",
-    )  # fmt: skip
-    settings.add_argument(
-        "--jit", dest="jit_compile", action="store_true", default=None,
-        help="compile the training step with XLA (paper: no)",
-    )  # fmt: skip
-    settings.add_argument(
-        "--deterministic", action="store_true", default=None,
-        help="the same bits in every run on the same machine, which may be slower (paper: no)",
-    )  # fmt: skip
-    return settings
-
-
-def _by_architecture(values: dict[str, int]) -> str:
-    """The most common value, then the exceptions: "128; loccon 32"."""
-    usual = statistics.mode(values.values())
-    exceptions = [f"{name} {value}" for name, value in values.items() if value != usual]
-    return "; ".join([str(usual), *exceptions])

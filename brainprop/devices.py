@@ -8,8 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from brainprop.datasets.untrusted import one_line
-from brainprop.errors import BrainPropError
+from brainprop.errors import BrainPropError, one_line
 
 # From this compute capability on, NVIDIA's GPUs calculate in bfloat16.
 BFLOAT16_CAPABILITY = (8, 0)
@@ -70,8 +69,8 @@ def strategy(gpus: int | None) -> tf.distribute.Strategy:
     """Spreads every batch over several GPUs, or leaves it to the one device there is.
 
     The batch size and the update stay those of one device, which `check_even_parts` sees to. Batch
-    normalization takes the moments of each device's part of the batch, and averages their moving
-    averages.
+    normalization takes the moments of each device's part of the batch, and averages them in its
+    moving averages. Dropout and exploration draw the same numbers on each device.
 
     Args:
         gpus: How many; `None` uses what TensorFlow uses by itself.

@@ -7,3 +7,14 @@ class BrainPropError(Exception):
     The message names the thing at fault and the way out of it. The command line
     prints it on stderr and exits with code 2; from Python it is raised as it is.
     """
+
+
+def printable(thing: object) -> str:
+    """Tells whatever a user gave on one line, with "?" for what cannot be printed."""
+    text = " ".join(str(thing).split())
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def one_line(error: object) -> str:
+    """Tells an exception in one short line: its message, or its type where it has none."""
+    return printable(error)[:200] or type(error).__name__

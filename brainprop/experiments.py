@@ -193,7 +193,7 @@ class Experiment:
                 object.__setattr__(self, name, getattr(row, name))
         for name, (kind, low, high) in _RANGES.items():
             value = getattr(self, name)
-            if value is not None or name not in _OPTIONAL:
+            if value is not None or getattr(Experiment, name) is not None:
                 check_number(name, value, kind, low, high)
                 object.__setattr__(self, name, kind(value))  # NumPy has numbers of its own.
 
@@ -261,4 +261,3 @@ _RANGES = {
     "max_train_samples": (int, 1, MAX_INTEGER),
     "max_eval_samples": (int, 1, MAX_INTEGER),
 }
-_OPTIONAL = ("max_train_samples", "max_eval_samples")

@@ -11,12 +11,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from brainprop.errors import BrainPropError
+from brainprop.errors import BrainPropError, one_line
 
 FIGURE_SUFFIXES = (".png", ".pdf")
 PARTIAL_SUFFIX = ".brainprop.partial"
 STALE_SECONDS = 3600  # nobody takes that long between two writes to a file
 _NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+@contextmanager
+def writing(where: str | Path, remedy: str) -> Iterator[None]:
+    """Turns what goes wrong while files are written into the one error that users meet.
+
+    Args:
+        where: The file or folder, as the message shall name it.
+        remedy: The way out, such as "make room".
+
+    Raises:
+        BrainPropError: In place of an `OSError`.
+        BrokenPipeError: Nobody reads stdout any more, which is no fault of the files.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise BrainPropError(f"{where} cannot be written ({one_line(error)}): {remedy}") from error
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from brainprop.datasets.untrusted import read_bytes, reading
 from brainprop.errors import BrainPropError
 from brainprop.files import check_readable
+from brainprop.untrusted import read_bytes, reading
 
 # Not all that Pillow knows: for some it starts other programs or writes to stderr.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM")

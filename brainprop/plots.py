@@ -15,11 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from brainprop.errors import BrainPropError
 from brainprop.experiments import ALGORITHMS
-from brainprop.files import written_whole
+from brainprop.files import writing, written_whole
 
 if TYPE_CHECKING:  # A figure of results that are on disk does without TensorFlow.
     from brainprop.training import Run
@@ -55,7 +55,8 @@ def _draw_accuracy(axes: Axes, run: Run) -> None:
         ("accuracy", "training", TRAINING_COLOR),
         ("val_accuracy", "validation", VALIDATION_COLOR),
     ):
-        _draw_curve(axes, [100 * value for value in run.history[key]], label, color)
+        percent = [100 * value for value in run.history[key]]
+        _draw_curve(axes, percent, label=label, color=color)
     axes.plot(
         run.best_epoch,
         100 * run.best_accuracy,
@@ -67,22 +68,18 @@ def _draw_accuracy(axes: Axes, run: Run) -> None:
     axes.legend(loc="lower right")
 
 
-def _draw_curve(axes: Axes, values: list[float], label: str, color) -> None:
+def _draw_curve(axes: Axes, values: Sequence[float], **style) -> Line2D:
     """A curve over epochs, which is a point where there is but one."""
-    epochs = range(1, len(values) + 1)
-    axes.plot(epochs, values, color=color, label=label, marker="o" if len(values) == 1 else None)
+    marker = "o" if len(values) == 1 else None
+    (line,) = axes.plot(range(1, len(values) + 1), values, marker=marker, **style)
     _label_epochs(axes)
     axes.grid(alpha=0.3)
+    return line
 
 
 def _label_epochs(axes: Axes) -> None:
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
-
-
-def save_accuracy_figure(run: Run, path: Path) -> None:
-    """Writes `accuracy_figure` as a PDF."""
-    accuracy_figure(run).savefig(path, format="pdf")
 
 
 def learning_curves_figure(panels: Mapping[str, Mapping[str, Sequence]]) -> Figure:
@@ -105,14 +102,11 @@ def learning_curves_figure(panels: Mapping[str, Mapping[str, Sequence]]) -> Figu
             style = ALGORITHM_STYLES[list(ALGORITHMS).index(algorithm) % len(ALGORITHM_STYLES)]
             means, lows, highs = _by_epoch(seeds)
             epochs = range(1, len(means) + 1)
-            marker = "o" if len(means) == 1 else None
             axes.fill_between(epochs, lows, highs, color=style["color"], alpha=0.3, linewidth=0)
-            (lines[algorithm],) = axes.plot(epochs, means, marker=marker, linewidth=1.3, **style)
+            lines[algorithm] = _draw_curve(axes, means, linewidth=1.3, **style)
         axes.set_title(_wrapped(title), fontsize="medium")
         axes.set_ylabel("validation accuracy [%]")
         axes.set_ylim(bottom=_bottom(curves))
-        _label_epochs(axes)
-        axes.grid(alpha=0.3)
     names = [name for name in ALGORITHMS if name in lines]
     figure.legend(
         [lines[name] for name in names],
@@ -141,12 +135,6 @@ def _bottom(curves: Mapping[str, Sequence[Sequence[float]]]) -> float | None:
 
 def _wrapped(title: str) -> str:
     return "\n".join(textwrap.fill(line, 40) for line in title.splitlines())
-
-
-def save_learning_curves(panels: Mapping, path: Path, format: str) -> None:
-    """Writes `learning_curves_figure` as a "pdf" or a "png", without the time of day in it."""
-    metadata = {"CreationDate": None} if format == "pdf" else {}
-    learning_curves_figure(panels).savefig(path, format=format, dpi=200, metadata=metadata)
 
 
 def predictions_figure(
@@ -236,19 +224,27 @@ def confusion_figure(counts: np.ndarray, class_names: Sequence[str], title: str)
     return figure
 
 
+def write_figure(figure: Figure, path: Path, format: str, dpi: float | None = None) -> None:
+    """Writes a figure as a "pdf" or a "png", without the time of day in it.
+
+    Args:
+        figure: What was drawn.
+        path: The file; its suffix does not matter.
+        format: "pdf" or "png".
+        dpi: Pixels an inch; by default Matplotlib's.
+    """
+    metadata = {"CreationDate": None} if format == "pdf" else {}
+    figure.savefig(path, format=format, dpi=dpi or "figure", metadata=metadata)
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Writes a figure in the format that its name's suffix tells, over an earlier file.
 
     Raises:
         BrainPropError: It cannot be written; then nothing is there, or what was there before.
     """
-    try:
-        with written_whole(path) as partial:
-            figure.savefig(partial, format=path.suffix[1:].lower(), dpi=150)
-    except OSError as error:
-        raise BrainPropError(
-            f"{path} cannot be written ({error.strerror}): make room or choose another folder"
-        ) from error
+    with writing(path, "make room or choose another folder"), written_whole(path) as partial:
+        write_figure(figure, partial, path.suffix[1:].lower(), dpi=150)
 
 
 def _shortened(caption: str) -> str:
@@ -276,8 +272,11 @@ def diagnostics_figure(run: Run) -> Figure:
     accuracy.set_title("Accuracy, on all images")
     accuracy.legend(fontsize="small")  # Where it hides least.
 
-    _draw_curve(q_values, history["q_selected"], "of the selected class", TRAINING_COLOR)
-    _draw_curve(q_values, history["q_right"], "of the right class", VALIDATION_COLOR)
+    for key, label, color in (
+        ("q_selected", "of the selected class", TRAINING_COLOR),
+        ("q_right", "of the right class", VALIDATION_COLOR),
+    ):
+        _draw_curve(q_values, history[key], label=label, color=color)
     q_values.set(title=f"Mean {q_value}", ylabel=q_value)
     q_values.legend()
 
@@ -331,9 +330,5 @@ def _draw_layers(axes: Axes, run: Run, measure: str, scale: float = 1) -> None:
     for layer, color in zip(layers, colors, strict=True):
         values = run.history.get(f"{measure}/{layer}", [])
         if values:
-            _draw_curve(axes, [scale * value for value in values], layer.replace("_", " "), color)
-
-
-def save_diagnostics_figure(run: Run, path: Path, format: str) -> None:
-    """Writes `diagnostics_figure` as a "pdf" or a "png"."""
-    diagnostics_figure(run).savefig(path, format=format)
+            scaled = [scale * value for value in values]
+            _draw_curve(axes, scaled, label=layer.replace("_", " "), color=color)

@@ -13,16 +13,14 @@ from statistics import fmean, median, stdev
 
 from brainprop import plots
 from brainprop.datasets import DATASETS
-from brainprop.datasets.untrusted import one_line
-from brainprop.errors import BrainPropError
-from brainprop.experiments import ALGORITHMS, ARCHITECTURES, PAPER_RESULTS, Experiment
+from brainprop.errors import BrainPropError, printable
+from brainprop.experiments import ALGORITHMS, ARCHITECTURES, PAPER_RESULTS, Experiment, PaperResult
 from brainprop.files import check_readable, written_whole
 from brainprop.run_folder import RunFiles, has_diverged
+from brainprop.untrusted import reading
 
 # Settings that change how something is computed, but not what.
 COMPARABLE = {"deterministic", "jit_compile"}
-# What reading a file that no run wrote may raise.
-_DAMAGE = (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -61,11 +59,10 @@ def read_results(folder: Path) -> list[Result]:
     results = []
     for path in sorted(folder.glob("*.json")):
         try:
-            results.append(_read(path))
+            with reading("it", "move it elsewhere, or have the run repeated"):
+                results.append(_read(path))
         except BrainPropError as error:
-            print(f"{path} is left out: {error}", file=sys.stderr)
-        except _DAMAGE:
-            print(f"{path} is left out: it is damaged, or not a run's result", file=sys.stderr)
+            print(f"{printable(path)} is left out: {error}", file=sys.stderr)
     return results
 
 
@@ -77,7 +74,7 @@ def _read(path: Path) -> Result:
     if path.name != expected:  # So that no run counts twice.
         raise BrainPropError(f"a run of its settings is called {expected}")
     if not _is_possible(told, experiment):
-        raise ValueError
+        raise ValueError("no run has such figures")
     accuracy, test_accuracy = told["best_val_accuracy"], told["test_accuracy"]
     return Result(
         experiment,
@@ -87,7 +84,7 @@ def _read(path: Path) -> Result:
         tuple(100 * value for value in told["history"]["val_accuracy"]),
         median(told["history"]["seconds"]),
         told["images"]["training"],
-        one_line(told["device"]),
+        printable(told["device"]),
     )
 
 
@@ -95,7 +92,7 @@ def _is_possible(told: dict, experiment: Experiment) -> bool:
     """Whether a run can have had such a `results.summary`.
 
     Raises:
-        Exception: Of many types, as of `_DAMAGE`.
+        Exception: Of many types, if something is missing: call it inside `reading`.
     """
     history, epochs, best_epoch = told["history"], told["epochs"], told["best_epoch"]
     figures = [history[name] for name in ("loss", "val_loss", "val_accuracy", "seconds")]
@@ -186,7 +183,9 @@ def table(rows: Sequence[Row]) -> list[dict]:
 
 def _numbers(row: Row, ebp: Row | None) -> dict:
     dataset, architecture, algorithm = row.experiment.row
-    numbers = {
+    paper = PAPER_RESULTS.get(row.experiment.row)
+    accuracy = _mean_sd(row.values("accuracy"))
+    return {
         "dataset": dataset,
         "architecture": architecture,
         "algorithm": algorithm,
@@ -194,39 +193,44 @@ def _numbers(row: Row, ebp: Row | None) -> dict:
         "settings": row.settings,
         "seeds": len(row.results),
         "diverged": row.diverged,
-        **_mean_sd("accuracy", row.values("accuracy")),
-        **_mean_sd("epochs_to_best", row.values("best_epoch")),
-        **_mean_sd("epochs_to_stop", row.values("epochs")),
+        **_pair("accuracy", accuracy),
+        **_pair("epochs_to_best", _mean_sd(row.values("best_epoch"))),
+        **_pair("epochs_to_stop", _mean_sd(row.values("epochs"))),
         "seconds_per_epoch": _mean(row.values("seconds")),
+        "epoch_ratio_to_best": _ratio(row, ebp, "best_epoch"),
+        "epoch_ratio_to_stop": _ratio(row, ebp, "epochs"),
+        **_pair("paper_accuracy", paper.accuracy if paper else None),
+        "within_two_paper_sd": _is_within(row, accuracy[0], paper),
+        **_pair("paper_epochs", paper.epochs if paper else None),
+        "paper_seconds_per_epoch": paper.seconds_per_epoch if paper else None,
     }
-    for name, attribute in (("best", "best_epoch"), ("stop", "epochs")):
-        ratio = None
-        if algorithm == "BrainProp" and ebp and ebp.results and row.results:
-            ratio = fmean(row.values(attribute)) / fmean(ebp.values(attribute))
-        numbers[f"epoch_ratio_to_{name}"] = ratio
-    paper = PAPER_RESULTS.get(row.experiment.row)
-    numbers["paper_accuracy_mean"], numbers["paper_accuracy_sd"] = (
-        paper.accuracy if paper else (None, None)
-    )
-    within = None
-    if paper and row.results and row.is_comparable:
-        mean, sd = paper.accuracy
-        within = abs(numbers["accuracy_mean"] - mean) <= 2 * sd
-    numbers["within_two_paper_sd"] = within
-    numbers["paper_epochs_mean"], numbers["paper_epochs_sd"] = (
-        paper.epochs if paper and paper.epochs else (None, None)
-    )
-    numbers["paper_seconds_per_epoch"] = paper.seconds_per_epoch if paper else None
-    return numbers
 
 
 def _mean(values: Sequence[float]) -> float | None:
     return fmean(values) if values else None
 
 
-def _mean_sd(name: str, values: Sequence[float]) -> dict:
-    sd = stdev(values) if len(values) > 1 else None
-    return {f"{name}_mean": _mean(values), f"{name}_sd": sd}
+def _mean_sd(values: Sequence[float]) -> tuple[float | None, float | None]:
+    return _mean(values), stdev(values) if len(values) > 1 else None
+
+
+def _pair(name: str, mean_sd: tuple[float | None, float | None] | None) -> dict:
+    mean, sd = mean_sd or (None, None)
+    return {f"{name}_mean": mean, f"{name}_sd": sd}
+
+
+def _ratio(row: Row, ebp: Row | None, attribute: str) -> float | None:
+    """BrainProp's mean over EBP's, in BrainProp's rows where there are results of both."""
+    if row.experiment.algorithm != "BrainProp" or not (ebp and ebp.results and row.results):
+        return None
+    return fmean(row.values(attribute)) / fmean(ebp.values(attribute))
+
+
+def _is_within(row: Row, mean: float | None, paper: PaperResult | None) -> bool | None:
+    """Whether a mean lies within two of the paper's standard deviations, if that can be said."""
+    if paper is None or mean is None or not row.is_comparable:
+        return None
+    return abs(mean - paper.accuracy[0]) <= 2 * paper.accuracy[1]
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -336,7 +340,8 @@ def write_report(rows: Sequence[Row], folder: Path) -> list[Path]:
             if path.suffix in texts:
                 partial.write_text(texts[path.suffix], encoding="utf-8")
             else:
-                plots.save_learning_curves(_panels(rows), partial, path.suffix[1:])
+                curves = plots.learning_curves_figure(_panels(rows))
+                plots.write_figure(curves, partial, path.suffix[1:], dpi=200)
     return paths
 
 

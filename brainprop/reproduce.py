@@ -7,36 +7,25 @@ The same command goes on after an end of any kind, and may run several times at 
 """
 
 import argparse
-import contextlib
-import io
 import re
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from brainprop.arguments import ArgumentParser, check_name, check_number, path_of
-from brainprop.cli import (
-    FAILURE,
-    SIGNAL_BASE,
-    SUCCESS,
-    add_data_dir,
-    add_settings,
-    run_command,
-    settings_given,
-)
+from brainprop.arguments import BAD_INPUT, ArgumentParser, check_name, check_number, path_of
+from brainprop.commands import FAILURE, SIGNAL_BASE, SUCCESS, run_command
 from brainprop.datasets import DATASETS, MAX_INTEGER, load_data
-from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, data_for
-from brainprop.files import make_directory
+from brainprop.files import make_directory, writing
+from brainprop.options import add_data_dir, add_settings, settings_given
 from brainprop.run_folder import Attempt, RunFiles, Status, complete
 from brainprop.startup import prepare_environment, start_tensorflow
 from brainprop.streams import prepare_stdout
 
 PAPER_SEEDS = range(1, 11)
 MAX_SEEDS = 1000
-BAD_INPUT = 2
 CLUSTERS = ("ray",)
 
 
@@ -110,15 +99,15 @@ def _here(
 
     Those that another process has come again at the end, since it may have died meanwhile.
     """
-    progress = True
-    while progress:
+    while experiments:
         busy = []
         for experiment in experiments:
             attempt = complete(experiment, arguments.results, arguments.data_dir)
             yield experiment, attempt
             if attempt.status is Status.BUSY:
                 busy.append(experiment)
-        progress = len(busy) < len(experiments)
+        if len(busy) == len(experiments):
+            return  # No process has died.
         experiments = busy
 
 
@@ -193,8 +182,7 @@ def _check_results(folder: Path) -> None:
 def _measure(experiment: Experiment, data_dir: Path | None) -> float:
     """The seconds of an epoch."""
     data = data_for(experiment, data_dir)
-    with contextlib.redirect_stdout(io.StringIO()):  # It tells of a run that begins.
-        start_tensorflow(experiment)
+    start_tensorflow(experiment)
     from brainprop import devices
     from brainprop.estimates import seconds_per_epoch
 
@@ -207,24 +195,20 @@ def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) ->
     _check_results(arguments.results)
     from brainprop import reports
 
-    rows = {e.row for e in experiments}
-    results = []
-    for result in reports.read_results(arguments.results):
-        e = result.experiment
-        chosen = arguments.seeds is None or e.seed in arguments.seeds
-        if chosen and e.row in rows:
-            results.append(result)
+    chosen = {experiment.row for experiment in experiments}
+    results = [
+        result
+        for result in reports.read_results(arguments.results)
+        if result.experiment.row in chosen
+        and (arguments.seeds is None or result.experiment.seed in arguments.seeds)
+    ]
     if not results:
         raise BrainPropError(f"--results {arguments.results} holds no finished run to report")
-    table = reports.table_rows(results)
-    print(reports.as_markdown(table), end="")
-    try:
-        saved = reports.write_report(table, arguments.results)
-    except OSError as error:
-        raise BrainPropError(
-            f"--results {arguments.results} cannot be written to ({one_line(error)}): make room "
-            "there, or copy the results to another folder"
-        ) from error
+    rows = reports.table_rows(results)
+    print(reports.as_markdown(rows), end="")
+    remedy = "make room there, or copy the results to another folder"
+    with writing(f"--results {arguments.results}", remedy):
+        saved = reports.write_report(rows, arguments.results)
     for path in saved:
         print(f"saved {path}", file=sys.stderr)
     return SUCCESS

@@ -14,8 +14,7 @@ from pathlib import Path
 import keras
 
 from brainprop import __version__, devices, plots
-from brainprop.datasets.untrusted import one_line
-from brainprop.errors import BrainPropError
+from brainprop.errors import BrainPropError, one_line
 from brainprop.files import written_whole
 from brainprop.training import Run
 from brainprop.weights import serialized
@@ -44,16 +43,17 @@ def save_run(run: Run, model: keras.Model, directory: Path) -> list[Path]:
     saved, problems = _save(run.experiment.name, writers, directory)
     if not problems:
         return saved
+    first = next(iter(problems.values()))
     rescued, lost = [], problems
     for refuge in (Path.home(), Path(tempfile.gettempdir())):
         rest = {part: write for part, write in writers.items() if part in lost}
         paths, lost = _save(run.experiment.name, rest, refuge)
         rescued += paths
     raise BrainPropError(
-        f"{directory} takes no {', '.join(problems)} ({one_line(next(iter(problems.values())))}): "
+        f"{directory} takes no {', '.join(problems)} ({one_line(first)}): "
         f"saved are {', '.join(map(str, [*saved, *rescued])) or 'none'}"
         + (f"; {', '.join(lost)} could not be saved anywhere" if lost else "")
-    ) from next(iter(problems.values()))
+    ) from first
 
 
 Writers = dict[str, Callable[[Path], object]]
@@ -129,14 +129,18 @@ def _writers(run: Run, model: keras.Model) -> Writers:
     """The last part of each file's name, and what writes it."""
     writers: Writers = {
         "weights.h5": lambda path: path.write_bytes(serialized(model)),
-        "accuracy.pdf": lambda path: plots.save_accuracy_figure(run, path),
+        "accuracy.pdf": lambda path: plots.write_figure(plots.accuracy_figure(run), path, "pdf"),
         "history.pkl": lambda path: path.write_bytes(_pickled_history(run)),
         "history.json": lambda path: write_summary(run, path),
     }
     if "reward_prediction_error" in run.history:  # `diagnostics.Diagnostics` has watched it.
         writers |= {
-            "diagnostics.pdf": lambda path: plots.save_diagnostics_figure(run, path, "pdf"),
-            "diagnostics.png": lambda path: plots.save_diagnostics_figure(run, path, "png"),
+            "diagnostics.pdf": lambda path: plots.write_figure(
+                plots.diagnostics_figure(run), path, "pdf"
+            ),
+            "diagnostics.png": lambda path: plots.write_figure(
+                plots.diagnostics_figure(run), path, "png"
+            ),
         }
     return writers
 

@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import TextIO
 
 from brainprop import checkpoints
-from brainprop.datasets.untrusted import one_line, reading
 from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment, data_for
-from brainprop.files import written_whole
-from brainprop.startup import start_tensorflow
+from brainprop.files import writing, written_whole
+from brainprop.startup import announce, start_tensorflow
+from brainprop.untrusted import reading
 
 POLL_SECONDS = 0.5
 
@@ -216,7 +216,7 @@ def complete(
     """
     files = RunFiles(folder, experiment)
     try:
-        with files.claimed(patience):
+        with writing(folder, "make room"), files.claimed(patience):
             if files.is_finished:
                 files.clear()  # The lock of the other process, which this one had to make anew.
                 return Attempt(files.status, "finished by another process")
@@ -225,12 +225,6 @@ def complete(
         return Attempt(Status.BUSY, f"busy in {busy}")
     except BrainPropError as error:
         return Attempt(Status.FAILED, str(error))
-    except BrokenPipeError:  # Nobody reads stdout any more, which is no fault of the folder.
-        raise
-    except OSError as error:
-        return Attempt(
-            Status.FAILED, f"{folder} cannot be written to ({one_line(error)}): make room"
-        )
 
 
 def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
@@ -238,6 +232,7 @@ def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
     experiment = files.experiment
     data = data_for(experiment, data_dir)
     start_tensorflow(experiment)
+    announce(experiment)
     import keras
 
     from brainprop import devices

@@ -2,8 +2,7 @@
 
 import os
 
-from brainprop.datasets.untrusted import one_line
-from brainprop.errors import BrainPropError
+from brainprop.errors import BrainPropError, one_line
 from brainprop.experiments import Experiment
 from brainprop.streams import quiet_stderr
 
@@ -29,7 +28,7 @@ def prepare_environment() -> None:
 
 
 def start_tensorflow(experiment: Experiment) -> None:
-    """Imports TensorFlow without its notes on the machine, and tells what runs on what.
+    """Imports TensorFlow without its notes on the machine.
 
     Raises:
         BrainPropError: It cannot be imported.
@@ -47,10 +46,14 @@ def start_tensorflow(experiment: Experiment) -> None:
             f"TensorFlow cannot be imported ({one_line(error)}): {way_out}"
         ) from error
 
-    from brainprop import devices
-
     keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+def announce(experiment: Experiment) -> None:
+    """Tells what runs on what, once TensorFlow is there."""
+    from brainprop import devices
+
     print(f"{experiment.name}, seed {experiment.seed}, on {devices.description()}", flush=True)

@@ -21,10 +21,10 @@ from brainprop.callbacks import (
 )
 from brainprop.checkpoints import Checkpoint
 from brainprop.datasets import Data, Split, checksum, hold_out, pipeline
-from brainprop.datasets.untrusted import one_line
 from brainprop.errors import BrainPropError
 from brainprop.evaluation import EVALUATION_BATCH_SIZE, evaluate
 from brainprop.experiments import Experiment
+from brainprop.files import writing
 from brainprop.learning_rules import LearningRule
 from brainprop.streams import give_up_stdout
 
@@ -141,28 +141,20 @@ def train(
             first_epoch = checkpoint.epoch
             if checkpoint.is_finished(experiment):
                 epochs = first_epoch  # Keras then only lets the callbacks recall the run.
-    failure = None
-    try:
-        with interruption, devices.failures_told():
-            model.fit(
-                pipeline.training_batches(
-                    *train_set, experiment.batch_size, experiment.seed, first_epoch
-                ),
-                validation_data=pipeline.evaluation_batches(*validation_set, EVALUATION_BATCH_SIZE),
-                steps_per_epoch=math.ceil(len(train_set[0]) / experiment.batch_size),
-                initial_epoch=first_epoch,
-                epochs=epochs,
-                shuffle=False,  # The batches are shuffled already.
-                callbacks=callbacks,
-                verbose=1 if sys.stdout.isatty() else 2,
-            )
-    except BrainPropError as error:
-        failure = error
-    except BrokenPipeError:
-        give_up_stdout()  # So that what is told next does not end in the same error.
-        failure = BrainPropError("nobody reads what training prints: send it to a file")
-    except OSError as error:  # of a file that a callback writes
-        failure = BrainPropError(f"a log cannot be written ({one_line(error)}): make room for it")
+    failure = _fit(
+        model,
+        interruption,
+        x=pipeline.training_batches(
+            *train_set, experiment.batch_size, experiment.seed, first_epoch
+        ),
+        validation_data=pipeline.evaluation_batches(*validation_set, EVALUATION_BATCH_SIZE),
+        steps_per_epoch=math.ceil(len(train_set[0]) / experiment.batch_size),
+        initial_epoch=first_epoch,
+        epochs=epochs,
+        shuffle=False,  # The batches are shuffled already.
+        callbacks=callbacks,
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
     if best.weights is not None:
         model.set_weights(best.weights)
     elif failure:
@@ -177,17 +169,31 @@ def train(
         except BrainPropError as error:
             outcome, failure = Outcome.FAILED, error
     return Run(
-        experiment,
-        history.history,
-        best.epoch,
-        best.accuracy,
-        outcome,
-        len(train_set[0]),
-        len(validation_set[0]),
-        test_accuracy,
-        interruption.received,
-        failure,
+        experiment=experiment,
+        history=history.history,
+        best_epoch=best.epoch,
+        best_accuracy=best.accuracy,
+        outcome=outcome,
+        training_images=len(train_set[0]),
+        validation_images=len(validation_set[0]),
+        test_accuracy=test_accuracy,
+        interrupted_by=interruption.received,
+        failure=failure,
     )
+
+
+def _fit(model: LearningRule, interruption: Interruption, **arguments) -> BrainPropError | None:
+    """Keras's `fit`, to its end, an interruption or a failure, which is returned."""
+    try:
+        # Files that cannot be written are the callbacks'.
+        with interruption, writing("a log", "make room for it"), devices.failures_told():
+            model.fit(**arguments)
+    except BrainPropError as error:
+        return error
+    except BrokenPipeError:
+        give_up_stdout()  # So that what is told next does not end in the same error.
+        return BrainPropError("nobody reads what training prints: send it to a file")
+    return None
 
 
 def splits(data: Data, experiment: Experiment) -> tuple[Split, Split, Split]:

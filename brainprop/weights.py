@@ -15,14 +15,14 @@ import h5py
 import keras
 import numpy as np
 
-from brainprop.datasets.untrusted import reading
 from brainprop.errors import BrainPropError
 from brainprop.files import check_readable, written_whole
+from brainprop.untrusted import reading
 
 # Keras 2 reads this to know the layout; 2.4 is what the 2020 code ran on last.
 LAYOUT_VERSION = "2.4.0"
 
-MAX_NAMES, MAX_NAME_BYTES = 256, 256
+MAX_NAMES, MAX_NAME_BYTES = 4096, 256
 MIN_CHUNK_BYTES = 2**10  # HDF5 needs kilobytes of memory for every chunk
 
 

@@ -210,6 +210,7 @@ BAD_ARGUMENTS = [
     *(
         ((*MNIST, "-l", "main.py", *option), f"{option[0]} goes with training")
         for option in (
+            ("--output-dir", "runs"),
             ("--checkpoint-dir", "runs"),
             ("--resume",),
             ("--log-csv", "log.csv"),

@@ -112,6 +112,15 @@ def test_predict_prints_the_five_best_classes_of_each_picture(
     ]
 
 
+def test_the_name_of_a_picture_is_told_whole(known_weights, tmp_path, capsys):
+    folder = tmp_path / ("a" * 150) / ("b" * 150)
+    folder.mkdir(parents=True)
+    picture = digit(folder / "a.png", 255)
+    assert run(capsys, *NETWORK, "-l", known_weights, "--predict", picture)[0] == (
+        f"{picture}: Q-values"
+    )
+
+
 def test_ebps_outputs_are_called_logits(known_weights, tmp_path, capsys):
     picture = digit(tmp_path / "a.png", 255)
     lines = run(capsys, "MNIST", "dense", "EBP", "-l", known_weights, "--predict", picture)

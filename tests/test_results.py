@@ -177,7 +177,7 @@ def test_a_plot_that_fails_does_not_cost_the_weights(run, model, refuge, monkeyp
     def fail(*_):
         raise RuntimeError("Failed to process string with tex\nbecause latex could not be found")
 
-    monkeypatch.setattr(results.plots, "save_accuracy_figure", fail)
+    monkeypatch.setattr(results.plots, "accuracy_figure", fail)
     with pytest.raises(BrainPropError, match="accuracy.pdf could not be saved anywhere"):
         results.save_run(run, model, refuge / "out")
     assert files(refuge / "out") == names() - {"MNIST_conv_BrainProp_accuracy.pdf"}
@@ -192,8 +192,8 @@ def test_a_folder_that_has_vanished(run, model, refuge):
 def test_the_plot_needs_no_display(run, tmp_path):
     """In a process of its own, since the tests may have chosen a backend."""
     script = (
-        "import pickle, sys; from brainprop.plots import save_accuracy_figure;"
-        "save_accuracy_figure(pickle.load(sys.stdin.buffer), sys.argv[1])"
+        "import pickle, sys; from brainprop.plots import accuracy_figure, write_figure;"
+        "write_figure(accuracy_figure(pickle.load(sys.stdin.buffer)), sys.argv[1], 'pdf')"
     )
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "MPLBACKEND")}
     subprocess.run(

@@ -60,6 +60,15 @@ def test_script_extracts_and_then_says_that_it_is_complete(folder):
     assert len(tiny_imagenet.load(folder, classes=3)[0][0]) == 6
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to print to")
+def test_a_stdout_that_is_full_is_told_in_one_line(folder):
+    with open("/dev/full", "w") as full:
+        run = subprocess.run([sys.executable, SCRIPT], stdout=full, stderr=-1, text=True)
+    assert run.returncode == 2
+    assert "what this prints cannot be written (No space left" in run.stderr.splitlines()[-1]
+    assert contents(folder) == expected(folder)
+
+
 def test_script_helps_without_tensorflow():
     run = subprocess.run(
         [sys.executable, "-X", "importtime", SCRIPT, "--help"], capture_output=True, text=True
@@ -114,7 +123,8 @@ def test_interrupted_extraction_is_resumed(folder, monkeypatch, capsys, at):
     assert contents(folder) == expected(folder)
 
 
-def test_interrupted_script_exits_with_130(folder):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_script_ended_by_a_signal_exits_with_its_code(folder, number):
     slow = (
         "import sys, time; from brainprop.datasets import extract\n"
         "extract._check_space = lambda *_: (print('ready', flush=True), time.sleep(60))\n"
@@ -128,9 +138,9 @@ def test_interrupted_script_exits_with_130(folder):
         text=True,
     )
     assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert errors == "tinyimagenet.py: interrupted: run it again to resume\n"
 
 

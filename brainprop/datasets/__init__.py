@@ -12,7 +12,7 @@ import numpy as np
 
 from brainprop.arguments import check_name, check_number
 from brainprop.datasets import cifar, mnist, tiny_imagenet
-from brainprop.datasets.untrusted import Data, Split
+from brainprop.datasets.splits import Data, Split
 from brainprop.errors import BrainPropError
 
 MAX_INTEGER = 2**31 - 1
@@ -44,36 +44,36 @@ class Dataset:
 
 DATASETS = {
     "MNIST": Dataset(
-        mnist.IMAGE_SHAPE,
-        mnist.CLASSES,
-        60_000,
-        ("dense", "loccon", "conv"),
-        mnist.load,
-        lambda data_dir: mnist.CLASS_NAMES,
+        image_shape=mnist.IMAGE_SHAPE,
+        classes=mnist.CLASSES,
+        training_images=60_000,
+        architectures=("dense", "loccon", "conv"),
+        load=mnist.load,
+        class_names=lambda data_dir: mnist.CLASS_NAMES,
     ),
     "CIFAR10": Dataset(
-        cifar.IMAGE_SHAPE,
-        cifar.CIFAR10.classes,
-        50_000,
-        ("loccon", "conv", "deep"),
-        cifar.CIFAR10.load,
-        lambda data_dir: cifar.CIFAR10.class_names,
+        image_shape=cifar.IMAGE_SHAPE,
+        classes=cifar.CIFAR10.classes,
+        training_images=50_000,
+        architectures=("loccon", "conv", "deep"),
+        load=cifar.CIFAR10.load,
+        class_names=lambda data_dir: cifar.CIFAR10.class_names,
     ),
     "CIFAR100": Dataset(
-        cifar.IMAGE_SHAPE,
-        cifar.CIFAR100.classes,
-        50_000,
-        ("loccon", "conv", "deep"),
-        cifar.CIFAR100.load,
-        lambda data_dir: cifar.CIFAR100.class_names,
+        image_shape=cifar.IMAGE_SHAPE,
+        classes=cifar.CIFAR100.classes,
+        training_images=50_000,
+        architectures=("loccon", "conv", "deep"),
+        load=cifar.CIFAR100.load,
+        class_names=lambda data_dir: cifar.CIFAR100.class_names,
     ),
     "TinyImageNet": Dataset(
-        tiny_imagenet.IMAGE_SHAPE,
-        tiny_imagenet.CLASSES,
-        100_000,
-        ("deep",),
-        tiny_imagenet.load,
-        tiny_imagenet.class_names,
+        image_shape=tiny_imagenet.IMAGE_SHAPE,
+        classes=tiny_imagenet.CLASSES,
+        training_images=100_000,
+        architectures=("deep",),
+        load=tiny_imagenet.load,
+        class_names=tiny_imagenet.class_names,
     ),
 }
 

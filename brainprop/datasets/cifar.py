@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from brainprop.datasets import pickles
-from brainprop.datasets.files import Source, find
-from brainprop.datasets.untrusted import Data, Split, checked_split, read_bytes, reading
+from brainprop.datasets.sources import Source, find
+from brainprop.datasets.splits import Data, Split, checked_split
 from brainprop.errors import BrainPropError
+from brainprop.untrusted import check_regular, read_bytes, reading
 
 IMAGE_SHAPE = (32, 32, 3)
 MAX_FILE_BYTES = 2**28  # the largest, CIFAR-100's train, has 155 million
@@ -52,7 +53,7 @@ class Layout:
         """Loads the data set; of CIFAR-100, the 100 fine labels.
 
         Args:
-            data_dir: Where to look for the folder or the archive; see `files.find`.
+            data_dir: Where to look for the folder or the archive; see `sources.find`.
 
         Returns:
             `((x_train, y_train), (x_test, y_test))`: images uint8 of shape (n, 32, 32, 3), labels
@@ -137,8 +138,7 @@ def _from_tar(path: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
     """Yields the same from the archive, which is read once from its beginning, not extracted."""
     wanted = {f"{layout.folder}/{name}": name for name in (*layout.train, layout.test)}
     with reading(path, layout.source.remedy):
-        if path.exists() and not path.is_file():
-            raise ValueError("not a regular file")
+        check_regular(path)
         with _BoundedGzip(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             for member in archive:
                 _check_member(member)

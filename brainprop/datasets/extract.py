@@ -9,22 +9,25 @@ import contextlib
 import os
 import shutil
 import stat
-import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tqdm import tqdm
 
 from brainprop.arguments import ArgumentParser
+from brainprop.commands import SUCCESS, run_command
 from brainprop.datasets.tiny_imagenet import FOLDER, MAX_TEXT_BYTES, MAX_ZIP_BYTES, SOURCE
-from brainprop.datasets.untrusted import one_line, open_zip, reading
 from brainprop.errors import BrainPropError
+from brainprop.files import writing
+from brainprop.streams import prepare_stdout
+from brainprop.untrusted import open_zip, reading
 
 MAX_MEMBERS = 200_000  # the real one has about 120,000
 MAX_RATIO = 20  # JPEG hardly shrinks any further
 DISK_BLOCK = 4096  # a small file takes a whole one
 
+_RESUME = "set that right and run it again to resume"
 _LAST = f"{FOLDER}/wnids.txt"
 
 
@@ -46,7 +49,7 @@ def extract(zip_path: Path, directory: Path) -> int:
         with reading(zip_path, SOURCE.remedy):
             archive = stack.enter_context(open_zip(zip_path, MAX_ZIP_BYTES))
             members = _checked_members(archive, zip_path)
-        with _writing(directory / FOLDER):
+        with writing(directory / FOLDER, _RESUME):
             missing = [member for member in members if not _is_complete(member, directory)]
         # the loader needs wnids.txt, so a folder that has it shall have everything
         missing.sort(key=lambda member: member.filename == _LAST)
@@ -108,7 +111,7 @@ def _write(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], directory: 
     unfinished = directory / FOLDER / ".unfinished"
     total = sum(member.file_size for member in members)
     with (
-        _writing(directory / FOLDER),
+        writing(directory / FOLDER, _RESUME),
         tqdm(total=total, desc="Extracting", unit="B", unit_scale=True) as progress,
     ):
         try:
@@ -124,17 +127,6 @@ def _write(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], directory: 
             unfinished.unlink(missing_ok=True)
 
 
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise BrainPropError(
-            f"{folder} cannot be written ({one_line(error)}): set that right and run it again to "
-            "resume"
-        ) from error
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Is the command line of `tinyimagenet.py`.
 
@@ -142,8 +134,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Those of the command line by default.
 
     Returns:
-        The exit code: 0, 2 after an error, 130 after Ctrl-C.
+        The exit code: 0 success, 1 nobody reads stdout, 2 bad input or a file that cannot be
+        written, 128 + n ended by signal n.
     """
+    prepare_stdout()
     parser = ArgumentParser(
         prog="tinyimagenet.py",
         description=f"Extracts {SOURCE.file_name} of the current directory into it. Run it again "
@@ -151,15 +145,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=f"The zip is at {SOURCE.url} (237 MB).",
     )
     parser.parse_args(arguments)
-    try:
+
+    def work() -> int:
         written = extract(Path(SOURCE.file_name), Path())
-    except BrainPropError as error:
-        return parser.report(error)
-    except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted: run it again to resume", file=sys.stderr)
-        return 130
-    if written:
-        print(f"{FOLDER}: extracted {written} files")
-    else:
-        print(f"{FOLDER}: already complete")
-    return 0
+        print(f"{FOLDER}: " + (f"extracted {written} files" if written else "already complete"))
+        return SUCCESS
+
+    return run_command(work, parser, farewell=f"{parser.prog}: interrupted: run it again to resume")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from brainprop.datasets.files import Source, find
-from brainprop.datasets.untrusted import Data, checked_split, read_npz, reading
+from brainprop.datasets.sources import Source, find
+from brainprop.datasets.splits import Data, checked_split
+from brainprop.untrusted import read_npz, reading
 
 SOURCE = Source(
     url="https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
@@ -26,7 +27,7 @@ def load(data_dir: str | Path | None = None) -> Data:
     """Loads MNIST.
 
     Args:
-        data_dir: Where to look for `mnist.npz`; see `brainprop.datasets.files.find`.
+        data_dir: Where to look for `mnist.npz`; see `brainprop.datasets.sources.find`.
 
     Returns:
         `((x_train, y_train), (x_test, y_test))`: images uint8 of shape (n, 28, 28, 1), labels

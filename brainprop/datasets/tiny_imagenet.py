@@ -25,19 +25,12 @@ from typing import Any
 
 import numpy as np
 
-from brainprop.datasets.files import Source, find, find_here
 from brainprop.datasets.jpegs import decode
-from brainprop.datasets.untrusted import (
-    Data,
-    checked_split,
-    one_line,
-    open_zip,
-    read_bytes,
-    read_npz,
-    reading,
-)
-from brainprop.errors import BrainPropError
+from brainprop.datasets.sources import Source, find, find_here
+from brainprop.datasets.splits import Data, checked_split
+from brainprop.errors import BrainPropError, one_line
 from brainprop.files import written_whole
+from brainprop.untrusted import open_zip, read_bytes, read_npz, reading
 
 FOLDER = "tiny-imagenet-200"
 SOURCE = Source(
@@ -76,7 +69,7 @@ def load(data_dir: str | Path | None = None, classes: int = CLASSES) -> Data:
 
     Args:
         data_dir: Where to look for `tiny-imagenet-200/` or `tiny-imagenet-200.zip`; see
-            `brainprop.datasets.files.find`.
+            `brainprop.datasets.sources.find`.
         classes: How many there must be.
 
     Returns:

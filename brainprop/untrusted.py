@@ -8,21 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from brainprop.errors import BrainPropError
-
-Split = tuple[np.ndarray, np.ndarray]
-Data = tuple[Split, Split]
+from brainprop.errors import BrainPropError, one_line
 
 _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-
-
-def one_line(thing: object) -> str:
-    """Tells an exception, or whatever else a user gave, in one short, printable line."""
-    text = " ".join(str(thing).split()) or type(thing).__name__
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:200]
 
 
 @contextlib.contextmanager
@@ -52,6 +43,16 @@ def reading(where: str | Path, remedy: str) -> Iterator[None]:
         raise BrainPropError(f"{where} is damaged ({one_line(error)}): {remedy}") from error
 
 
+def check_regular(path: Path) -> None:
+    """Refuses a folder, a pipe or a device, which opening might wait for.
+
+    Raises:
+        ValueError: It is one.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError("not a regular file")
+
+
 def read_bytes(path: Path, limit: int) -> bytes:
     """Reads a whole regular file, unless it is larger than it may be.
 
@@ -59,9 +60,8 @@ def read_bytes(path: Path, limit: int) -> bytes:
         OSError: If it cannot be read.
         ValueError: If it is a folder, a pipe or a device, or larger than `limit` bytes.
     """
+    check_regular(path)
     size = path.stat().st_size
-    if not path.is_file():
-        raise ValueError("not a regular file")
     if size > limit:
         raise ValueError(f"{size} bytes are more than its at most {limit}")
     return path.read_bytes()
@@ -83,8 +83,7 @@ def open_zip(path: Path, limit: int) -> Iterator[zipfile.ZipFile]:
         ValueError: If it is encrypted, compressed otherwise than by deflate, or too large.
         zipfile.BadZipFile: If it is no zip.
     """
-    if path.exists() and not path.is_file():
-        raise ValueError("not a regular file")
+    check_regular(path)
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         for member in members:
@@ -136,41 +135,3 @@ def read_array(archive: zipfile.ZipFile, name: str, kinds: str = "iu") -> np.nda
             raise ValueError(f"{name} has {size} bytes, which do not make {shape} of {dtype}")
         member.seek(0)
         return np.lib.format.read_array(member, allow_pickle=False)
-
-
-def checked_split(
-    split: str, images: np.ndarray, labels: np.ndarray, image_shape: tuple[int, ...], classes: int
-) -> Split:
-    """Checks images and labels against each other and against what the data set promises.
-
-    Args:
-        split: What they are, for the message.
-        images: uint8, shape (n, *image_shape).
-        labels: Integers, shape (n,).
-        image_shape: The shape of an image.
-        classes: The number of classes. Labels count from 0.
-
-    Returns:
-        The images as they are, and the labels as int32.
-
-    Raises:
-        ValueError: If they are not what they should be.
-    """
-    if images.dtype != np.uint8 or images.shape[1:] != image_shape:
-        raise ValueError(
-            f"the {split} images are {images.dtype} of shape {images.shape} instead of uint8 of "
-            f"shape (n, {', '.join(map(str, image_shape))})"
-        )
-    if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
-        raise ValueError(
-            f"the {split} labels are {labels.dtype} of shape {labels.shape} for "
-            f"{len(images)} images"
-        )
-    if len(labels) == 0:
-        raise ValueError(f"it holds no {split} images")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(
-            f"the {split} labels range from {labels.min()} to {labels.max()} instead of 0 to "
-            f"{classes - 1}"
-        )
-    return images, labels.astype(np.int32)

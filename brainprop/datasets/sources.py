@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from brainprop.datasets.untrusted import one_line
-from brainprop.errors import BrainPropError
+from brainprop.errors import BrainPropError, one_line
 from brainprop.files import PARTIAL_SUFFIX, remove_stale
 from brainprop.streams import quiet_stderr
 
