@@ -1,6 +1,7 @@
 """BrainProp: deep networks trained by a biologically plausible, reward-based learning rule.
 
     from brainprop import build_model, load_data, load_weights, save_weights, BrainProp, EBP
+    from brainprop import Experiment, model_for, train
 
 The names are looked up when they are first used, since TensorFlow takes seconds to import.
 """
@@ -13,11 +14,14 @@ _HOMES = {
     "BrainProp": "learning_rules",
     "BrainPropError": "errors",
     "EBP": "learning_rules",
+    "Experiment": "experiments",
     "LocalNetwork": "local_rule",
     "build_model": "models",
     "load_data": "datasets",
     "load_weights": "weights",
+    "model_for": "models",
     "save_weights": "weights",
+    "train": "training",
 }
 __all__ = sorted(_HOMES)
 

@@ -7,12 +7,22 @@ layer. They share everything but what goes backwards from that layer.
 import keras
 import tensorflow as tf
 
+from brainprop import layers  # noqa: F401  # So that Keras can load saved models that have them.
+from brainprop.errors import BrainPropError
+
+if keras.backend.backend() != "tensorflow":
+    raise BrainPropError(
+        f"Keras runs on {keras.backend.backend()}, and the rules on TensorFlow: set "
+        "KERAS_BACKEND=tensorflow before Keras is imported"
+    )
+
 
 class LearningRule(keras.Model):
     """A classifier with a linear output layer; subclasses say how it learns.
 
     Labels are integers, shape `(batch,)` or `(batch, 1)`, or one-hot, shape `(batch, classes)`.
-    `compile` takes no loss, since the rule brings its own.
+    `compile` needs no loss and heeds none, since the rule brings its own. Under a policy of mixed
+    precision, give the output layer `dtype="float32"`: in 16 bits, its outputs would be rounded.
     """
 
     def penalty(self) -> tf.Tensor:
@@ -44,7 +54,8 @@ class BrainProp(LearningRule):
         inputs: As for `keras.Model`.
         outputs: The Q-values, shape `(batch, classes)`: those of a linear layer.
         exploration_rate: Epsilon, the probability of a class drawn from the Boltzmann
-            distribution of the Q-values, in [0, 1]. May be set at any time; 0 is greedy.
+            distribution of the Q-values, in [0, 1]; 0 is greedy. May be set at any time; Keras
+            then traces the training step anew, which takes as long as at first.
         seed: Of the exploration, an integer.
         **kwargs: As for `keras.Model`.
 
@@ -71,7 +82,7 @@ class BrainProp(LearningRule):
             q_selected = selected_value(q_values, selected)
             penalty = self.penalty()
 
-        reward = tf.cast(selected == class_indices(labels, q_values), q_selected.dtype)
+        reward = tf.cast(tf.equal(selected, class_indices(labels, q_values)), q_selected.dtype)
         reward_prediction_error = reward - q_selected
         learning_signal = reward_prediction_error * shares(reward, sample_weight)
 
@@ -95,7 +106,7 @@ class BrainProp(LearningRule):
         del x, training
         q_values = tf.cast(y_pred, tf.float32)
         greedy = tf.argmax(q_values, axis=-1, output_type=tf.int32)
-        reward = tf.cast(greedy == class_indices(y, q_values), q_values.dtype)
+        reward = tf.cast(tf.equal(greedy, class_indices(y, q_values)), q_values.dtype)
         reward_prediction_error = reward - selected_value(q_values, greedy)
         weights = shares(reward, sample_weight)
         return tf.reduce_sum(weights * reward_prediction_error**2) / 2 + self.penalty()
@@ -124,8 +135,9 @@ class BrainProp(LearningRule):
     def exploration_rate(self, rate: float):
         if not 0 <= rate <= 1:
             raise ValueError(f"exploration_rate must lie in [0, 1], not {rate!r}")
+        changed = rate != getattr(self, "_exploration_rate", None)
         self._exploration_rate = float(rate)
-        if self.train_function is not None:
+        if changed and self.train_function is not None:
             self.make_train_function(force=True)  # Traces the step anew, with the new rate.
 
     def get_config(self):
@@ -152,11 +164,19 @@ class EBP(LearningRule):
 
 
 def class_indices(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-    """Integer labels, shape `(batch,)`, int32, from integer or from one-hot ones."""
-    labels = tf.convert_to_tensor(labels)
-    if labels.shape.rank == 2 and labels.shape[-1] == outputs.shape[-1]:
+    """Integer labels, shape `(batch,)`, int32, from integer or from one-hot ones.
+
+    Raises:
+        ValueError: They have another shape, or one that is not known.
+    """
+    labels, classes = tf.convert_to_tensor(labels), outputs.shape[-1]
+    if labels.shape.rank == 2 and labels.shape[1] == classes:
         return tf.argmax(labels, axis=-1, output_type=tf.int32)
-    return tf.cast(tf.reshape(labels, [-1]), tf.int32)
+    if labels.shape.rank == 1 or (labels.shape.rank == 2 and labels.shape[1] == 1):
+        return tf.cast(tf.reshape(labels, [-1]), tf.int32)
+    raise ValueError(
+        f"labels must have the shape (batch,), (batch, 1) or (batch, {classes}), not {labels.shape}"
+    )
 
 
 def selected_value(q_values: tf.Tensor, selected: tf.Tensor) -> tf.Tensor:

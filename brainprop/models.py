@@ -1,5 +1,6 @@
 """From an experiment to a compiled Keras model."""
 
+import itertools
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,14 @@ from brainprop.datasets import DATASETS
 from brainprop.devices import mixed_precision_policy
 from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment
 
+# The fields of `Experiment` that decide what model it is; the others, how it is trained.
+MODEL_SETTINGS = (
+    "learning_rate", "kernel_stddev", "l2", "exploration_rate", "mixed_precision", "jit_compile",
+)  # fmt: skip
+
 
 def build_model(
-    dataset: str, architecture: str, algorithm: str, seed: int = 1, **overrides
+    dataset: str, architecture: str, algorithm: str, seed: int = 1, **settings
 ) -> learning_rules.LearningRule:
     """Builds and compiles one of the paper's networks, ready for `fit`.
 
@@ -28,7 +34,8 @@ def build_model(
         algorithm: "BrainProp" or "EBP".
         seed: Of the initial weights, dropout and exploration. The same seed gives both
             algorithms the same initial weights.
-        **overrides: Fields of `brainprop.experiments.Experiment`, in place of the paper's.
+        **settings: Those of `MODEL_SETTINGS` that shall not be the paper's; they are fields of
+            `brainprop.experiments.Experiment`. The others are for `brainprop.train`.
 
     Returns:
         The compiled model; its output layer is linear.
@@ -36,8 +43,15 @@ def build_model(
     Raises:
         BrainPropError: A name is unknown, data set and architecture do not go together, or a
             number is out of range.
+        TypeError: A setting is none of the model's.
     """
-    return model_for(Experiment(dataset, architecture, algorithm, seed=seed, **overrides))
+    for name in settings:
+        if name not in MODEL_SETTINGS:
+            raise TypeError(
+                f"a model has no {name}, but {', '.join(MODEL_SETTINGS)}: to train with other "
+                "settings, give an Experiment to model_for and train"
+            )
+    return model_for(Experiment(dataset, architecture, algorithm, seed=seed, **settings))
 
 
 def model_for(experiment: Experiment) -> learning_rules.LearningRule:
@@ -81,6 +95,4 @@ def _precision(mixed: bool) -> Iterator[None]:
 
 def _seeds(seed: int) -> Iterator[int]:
     """An endless stream of seeds, so that no two layers share theirs."""
-    generator = random.Random(seed)
-    while True:
-        yield generator.getrandbits(31)
+    return map(random.Random(seed).getrandbits, itertools.repeat(31))

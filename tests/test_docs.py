@@ -36,6 +36,11 @@ def commands() -> list[tuple[str, ...]]:
     return sorted(found)
 
 
+def blocks(page: Path) -> list[str]:
+    """The Python code on a page."""
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+
+
 @cache
 def help_of(*program: str) -> str:
     result = subprocess.run(
@@ -70,18 +75,18 @@ def test_commands_are_found_in_each_place():
 
 
 def test_an_architecture_and_an_algorithm_can_be_added_as_shown(monkeypatch):
-    architecture, _, rule, algorithm = re.findall(
-        r"```python\n(.*?)```", EXTENDING.read_text(), re.S
-    )
+    architecture, _, rule, algorithm, variant, variants_row = blocks(EXTENDING)
     wide = eval(f"{{{architecture}}}", vars(experiments))
     monkeypatch.setattr(experiments, "ARCHITECTURES", experiments.ARCHITECTURES | wide)
     monkeypatch.setattr(models, "ARCHITECTURES", experiments.ARCHITECTURES)
     mnist = DATASETS["MNIST"]
     row = dataclasses.replace(mnist, architectures=(*mnist.architectures, "wide"))
     monkeypatch.setitem(DATASETS, "MNIST", row)
-    exec(rule, vars(learning_rules))
-    (name,) = added = eval(f"{{{algorithm}}}", vars(experiments))
-    monkeypatch.setitem(experiments.ALGORITHMS, name, added[name])
+    exec(rule + variant, vars(learning_rules))
+    added = eval(f"{{{algorithm}{variants_row}}}", vars(experiments))
+    name, variants_name = added
+    for algorithm in added:
+        monkeypatch.setitem(experiments.ALGORITHMS, algorithm, added[algorithm])
 
     keras.utils.set_random_seed(1)  # Which `fit` shuffles by.
     model = models.build_model("MNIST", "wide", name)
@@ -99,3 +104,25 @@ def test_an_architecture_and_an_algorithm_can_be_added_as_shown(monkeypatch):
     curves = {name: [[50, 90]], "EBP": [[60, 80]]}
     (legend,) = plots.learning_curves_figure({"MNIST, wide": curves}).legends
     assert {text.get_text() for text in legend.get_texts()} == set(curves)
+
+    model = models.build_model("MNIST", "wide", variants_name, seed=5)
+    assert model.seed == 5 and isinstance(model, learning_rules.BrainProp)
+    selected = model.select_class(np.tile([[0.1, 0.0, -2.0]], (1000, 1)))
+    share = 1 / (1 + np.exp(-1))  # Of the first class, since the last has next to none.
+    assert np.mean(np.equal(selected, 0)) == pytest.approx(share, abs=0.06)
+    model.fit(images, labels, epochs=1, verbose=0)
+    assert experiments.algorithm_of(model.layers[-1].name) == variants_name
+
+
+def test_the_programs_in_the_readme_run(tmp_path, monkeypatch):
+    """On a few images."""
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(1)
+    names = {}
+    for program in blocks(PROJECT / "README.md"):
+        program = program.replace('load_data("MNIST")', 'load_data("MNIST", None, 1280, 256)')
+        program = program.replace("batch_size=128, epochs=10", "batch_size=16, epochs=10")
+        exec(program.replace("epochs=20", "epochs=2"), names)
+    assert (tmp_path / "weights.h5").exists() and names["run"].epochs == 2
+    accuracy = names["model"].history.history["accuracy"]  # Of a network of one's own.
+    assert accuracy[-1] > 0.5

@@ -1,10 +1,15 @@
 """The update, against the rule written out in NumPy as the brain would compute it."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from brainprop import build_model
 from brainprop.learning_rules import EBP, BrainProp
 
 LEARNING_RATE = 0.1
@@ -288,3 +293,50 @@ def test_a_copy_from_the_config_explores_alike():
     copy = BrainProp.from_config(model.get_config())
     assert copy.exploration_rate == 0.5
     np.testing.assert_array_equal(copy.seed_generator.state, model.seed_generator.state)
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_labels_of_another_shape_are_refused(rule, trials):
+    images, labels = trials
+    one_hot = np.eye(CLASSES + 1, dtype="float32")[labels]  # A column too many.
+    with pytest.raises(ValueError, match=r"\(batch, 4\), not \(8, 5\)"):
+        small_network(rule).train_on_batch(images, one_hot)
+    with pytest.raises(ValueError, match="labels must have the shape"):
+        small_network(rule).compute_loss(y=one_hot[..., None], y_pred=np.zeros((8, CLASSES)))
+
+
+def test_the_step_is_traced_anew_only_for_another_exploration_rate(trials):
+    model = small_network(BrainProp, exploration_rate=0.5)
+    model.train_on_batch(*trials)
+    step = model.train_function
+    model.exploration_rate = 0.5
+    assert model.train_function is step
+    model.exploration_rate = 0.25
+    assert model.train_function is not step
+
+
+def in_another_process(script, *arguments):
+    return subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        capture_output=True, text=True, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+
+
+def test_a_saved_model_comes_back_in_another_process(tmp_path):
+    model = build_model("MNIST", "conv", "BrainProp")
+    model.save(tmp_path / "model.keras")
+    script = (
+        "import sys, keras; from brainprop import BrainProp\n"
+        "print(type(keras.models.load_model(sys.argv[1])) is BrainProp)"
+    )
+    result = in_another_process(script, tmp_path / "model.keras")
+    assert result.stdout == "True\n", result.stderr
+
+
+def test_another_backend_is_refused():
+    script = (
+        "import keras; keras.backend.backend = lambda: 'jax'\n"  # It need not be installed.
+        "from brainprop import EBP"
+    )
+    error = in_another_process(script).stderr
+    assert "Keras runs on jax, and the rules on TensorFlow" in error.splitlines()[-1]

@@ -132,3 +132,5 @@ def test_overrides_reach_the_model():
     assert len(model.losses) == 4
     with pytest.raises(TypeError, match="momentum"):
         build_model("MNIST", "conv", "BrainProp", momentum=0.9)
+    with pytest.raises(TypeError, match="a model has no halving_epochs"):
+        build_model("MNIST", "conv", "BrainProp", halving_epochs=50)

@@ -540,6 +540,33 @@ np.testing.assert_allclose(one_loss, two_loss, rtol=1e-5)
 """
 
 
+MOVING_AVERAGES = """
+import numpy as np
+
+from brainprop import build_model
+
+rng = np.random.default_rng(0)
+images, labels = rng.random((64, 28, 28, 1), "float32"), rng.integers(10, size=64)
+strategy = devices(2)
+with strategy.scope():
+    model = build_model("MNIST", "conv", "BrainProp")
+model.fit(images, labels, batch_size=32, epochs=2, verbose=0)
+for variable in model.non_trainable_variables:
+    if "moving" in variable.path:
+        first, second = map(np.asarray, strategy.experimental_local_results(variable.value))
+        np.testing.assert_array_equal(first, second)
+        assert np.ptp(first) > 0, variable.path  # It has learned something.
+"""
+
+
+def test_devices_keep_the_same_moving_averages():
+    result = subprocess.run(
+        [sys.executable, "-c", ON_DEVICES + MOVING_AVERAGES],
+        capture_output=True, text=True, cwd=Path(__file__).parents[1],
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize("algorithm", ["BrainProp", "EBP"])
 def test_two_devices_learn_what_one_learns(algorithm):
     """Twelve steps, without dropout and batch normalization, which see a device's part only."""

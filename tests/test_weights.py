@@ -434,3 +434,14 @@ def test_any_keras_model_can_be_saved(tmp_path):
     load_weights(loaded, tmp_path / "w.h5")
     for a, b in zip(saved.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_network_of_many_layers_comes_back(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), *[keras.layers.ReLU() for _ in range(300)]])
+    model.add(keras.layers.Dense(2))
+    save_weights(model, tmp_path / "w.h5")
+    saved = model.get_weights()
+    model.set_weights([np.zeros_like(weight) for weight in saved])
+    load_weights(model, tmp_path / "w.h5")
+    for weight, value in zip(model.get_weights(), saved, strict=True):
+        np.testing.assert_array_equal(weight, value)

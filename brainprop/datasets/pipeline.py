@@ -9,8 +9,9 @@ def training_batches(
 ) -> tf.data.Dataset:
     """Endless shuffled batches. The order of an epoch depends on its number and the seed alone.
 
-    The last batch of an epoch may be smaller. The paper's code divides the summed loss by the
-    full batch size there too, which the third element, a sample weight, brings about.
+    The last batch of an epoch may be smaller. The paper's code divides BrainProp's summed loss by
+    the full batch size there too, which the third element, a sample weight, brings about; here,
+    for both rules.
 
     Args:
         images: Shape `(n, height, width, channels)`, uint8.
