@@ -22,7 +22,7 @@ from brainprop.untrusted import reading
 # Keras 2 reads this to know the layout; 2.4 is what the 2020 code ran on last.
 LAYOUT_VERSION = "2.4.0"
 
-MAX_NAMES, MAX_NAME_BYTES = 4096, 256
+MAX_NAMES, MAX_NAME_BYTES = 2048, 256
 MIN_CHUNK_BYTES = 2**10  # HDF5 needs kilobytes of memory for every chunk
 
 
