@@ -193,6 +193,7 @@ class Experiment:
                 object.__setattr__(self, name, getattr(row, name))
         for name, (kind, low, high) in _RANGES.items():
             value = getattr(self, name)
+            # What is None by default may stay so; the architecture's are looked up by now.
             if value is not None or getattr(Experiment, name) is not None:
                 check_number(name, value, kind, low, high)
                 object.__setattr__(self, name, kind(value))  # NumPy has numbers of its own.

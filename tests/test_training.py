@@ -559,27 +559,24 @@ for variable in model.non_trainable_variables:
 """
 
 
-def test_devices_keep_the_same_moving_averages():
+def run_on_devices(script, *arguments):
+    """In a process of its own, whose processor counts as three devices."""
     result = subprocess.run(
-        [sys.executable, "-c", ON_DEVICES + MOVING_AVERAGES],
+        [sys.executable, "-c", ON_DEVICES + script, *arguments],
         capture_output=True, text=True, cwd=Path(__file__).parents[1],
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
+
+
+def test_devices_keep_the_same_moving_averages():
+    run_on_devices(MOVING_AVERAGES)
 
 
 @pytest.mark.parametrize("algorithm", ["BrainProp", "EBP"])
 def test_two_devices_learn_what_one_learns(algorithm):
     """Twelve steps, without dropout and batch normalization, which see a device's part only."""
-    result = subprocess.run(
-        [sys.executable, "-c", ON_DEVICES + TWO_DEVICES, algorithm],
-        capture_output=True, text=True, cwd=Path(__file__).parents[1],
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
+    run_on_devices(TWO_DEVICES, algorithm)
 
 
 def test_devices_share_a_batch_evenly_or_refuse_it():
-    result = subprocess.run(
-        [sys.executable, "-c", ON_DEVICES + PARTS],
-        capture_output=True, text=True, cwd=Path(__file__).parents[1],
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
+    run_on_devices(PARTS)
