@@ -193,12 +193,12 @@ def _measure(experiment: Experiment, data_dir: Path | None) -> float:
 def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
     """Writes the report of the finished runs, whatever their settings."""
     _check_results(arguments.results)
-    from brainprop import reports
+    from brainprop import finished_runs, reports
 
     chosen = {experiment.row for experiment in experiments}
     results = [
         result
-        for result in reports.read_results(arguments.results)
+        for result in finished_runs.read_results(arguments.results)
         if result.experiment.row in chosen
         and (arguments.seeds is None or result.experiment.seed in arguments.seeds)
     ]

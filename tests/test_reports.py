@@ -11,7 +11,8 @@ from made_up_runs import write_plausible_runs, write_run
 
 from brainprop import plots, reports, reproduce
 from brainprop.experiments import Experiment
-from brainprop.reports import read_results, table, table_rows
+from brainprop.finished_runs import read_results
+from brainprop.reports import table, table_rows
 
 MNIST = ("MNIST", "conv", "BrainProp")
 

@@ -10,7 +10,8 @@ import pytest
 from brainprop import build_model, load_weights
 from brainprop.cli import main
 from brainprop.datasets import DATASETS
-from brainprop.reports import as_csv, as_markdown, read_results, table_rows
+from brainprop.finished_runs import read_results
+from brainprop.reports import as_csv, as_markdown, table_rows
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 FILES = sorted(path.name for path in WEIGHTS.glob("*.h5"))
