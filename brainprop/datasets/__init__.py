@@ -3,17 +3,13 @@
 A new data set is a new row here and a module with its `load` function.
 """
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from brainprop.arguments import check_name, check_number
 from brainprop.datasets import cifar, mnist, tiny_imagenet
-from brainprop.datasets.splits import Data, Split
-from brainprop.errors import BrainPropError
+from brainprop.datasets.splits import Data, Split, checksum, hold_out, sample
 
 MAX_INTEGER = 2**31 - 1
 
@@ -113,50 +109,4 @@ def load_data(
         if number is not None:
             check_number(name, number, int, 1, MAX_INTEGER)
     train, test = DATASETS[dataset].load(data_dir)
-    return _sample(train, max_train_samples, seed), _sample(test, max_eval_samples, seed)
-
-
-def checksum(data: Data) -> int:
-    """The CRC-32 of all images and labels, by which a run that goes on knows its data again."""
-    crc = 0
-    for array in (array for split in data for array in split):
-        crc = zlib.crc32(np.ascontiguousarray(array).data, crc)
-    return crc
-
-
-def _sample(split: Split, size: int | None, seed: int) -> Split:
-    """Draws images at random, because a data set may be ordered by class; keeps their order."""
-    images, labels = split
-    if size is None or size >= len(images):
-        return split
-    drawn = np.random.default_rng(seed).choice(len(images), size, replace=False)
-    drawn.sort()
-    return images[drawn], labels[drawn]
-
-
-def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
-    """Takes a random part of every class aside, for validation.
-
-    Args:
-        split: Images, shape (n, height, width, channels), and labels, shape (n,).
-        fraction: The part of each class to take, in (0, 1), rounded to whole images.
-        seed: Of the draw.
-
-    Returns:
-        What is left, and what was taken; both keep their order.
-
-    Raises:
-        BrainPropError: Either of them would be empty.
-    """
-    images, labels = split
-    rng = np.random.default_rng(seed)
-    taken = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        taken[rng.choice(members, round(fraction * len(members)), replace=False)] = True
-    if taken.all() or not taken.any():
-        raise BrainPropError(
-            f"validation_split {fraction} of {len(labels)} images leaves none to train on or to "
-            "validate with: choose another one"
-        )
-    return (images[~taken], labels[~taken]), (images[taken], labels[taken])
+    return sample(train, max_train_samples, seed), sample(test, max_eval_samples, seed)

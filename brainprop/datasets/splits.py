@@ -1,6 +1,10 @@
-"""What the loaders return: images and their labels, checked."""
+"""Images and their labels: checked as the loaders return them, drawn from, held out, told apart."""
+
+import zlib
 
 import numpy as np
+
+from brainprop.errors import BrainPropError
 
 Split = tuple[np.ndarray, np.ndarray]
 Data = tuple[Split, Split]
@@ -42,3 +46,58 @@ def checked_split(
             f"{classes - 1}"
         )
     return images, labels.astype(np.int32)
+
+
+def sample(split: Split, size: int | None, seed: int) -> Split:
+    """Draws images at random, because a data set may be ordered by class.
+
+    Args:
+        split: Images, shape (n, height, width, channels), and labels, shape (n,).
+        size: How many to draw; all of them if `None`, or if there are no more.
+        seed: Of the draw.
+
+    Returns:
+        Those drawn, in their order.
+    """
+    images, labels = split
+    if size is None or size >= len(images):
+        return split
+    drawn = np.random.default_rng(seed).choice(len(images), size, replace=False)
+    drawn.sort()
+    return images[drawn], labels[drawn]
+
+
+def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+    """Takes a random part of every class aside, for validation.
+
+    Args:
+        split: Images, shape (n, height, width, channels), and labels, shape (n,).
+        fraction: The part of each class to take, in (0, 1), rounded to whole images.
+        seed: Of the draw.
+
+    Returns:
+        What is left, and what was taken; both keep their order.
+
+    Raises:
+        BrainPropError: Either of them would be empty.
+    """
+    images, labels = split
+    rng = np.random.default_rng(seed)
+    taken = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        taken[rng.choice(members, round(fraction * len(members)), replace=False)] = True
+    if taken.all() or not taken.any():
+        raise BrainPropError(
+            f"validation_split {fraction} of {len(labels)} images leaves none to train on or to "
+            "validate with: choose another one"
+        )
+    return (images[~taken], labels[~taken]), (images[taken], labels[taken])
+
+
+def checksum(data: Data) -> int:
+    """The CRC-32 of all images and labels, by which a run that goes on knows its data again."""
+    crc = 0
+    for array in (array for split in data for array in split):
+        crc = zlib.crc32(np.ascontiguousarray(array).data, crc)
+    return crc
