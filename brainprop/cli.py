@@ -344,7 +344,8 @@ def _parser() -> ArgumentParser:
     training_or_not = files.add_mutually_exclusive_group()
     training_or_not.add_argument(
         "-s", "--save", action="store_true",
-        help="save the accuracy's plot, the history and the weights of the best epoch",
+        help="save the accuracy's plot, the history and the weights of the best epoch; without it, "
+        "nothing is kept",
     )  # fmt: skip
     training_or_not.add_argument(
         "-l", "--load", metavar="FILE.h5", type=path_of,
@@ -383,8 +384,8 @@ def _parser() -> ArgumentParser:
     )  # fmt: skip
     files.add_argument(
         "--tensorboard", metavar="DIR", type=path_of,
-        help="write them for TensorBoard; for BrainProp also the mean reward, the mean absolute "
-        "reward-prediction error and the share of explored choices",
+        help="write the figures of each epoch for TensorBoard; for BrainProp also the mean reward, "
+        "the mean absolute reward-prediction error and the share of explored choices",
     )  # fmt: skip
     files.add_argument(
         "--diagnostics", action="store_true",

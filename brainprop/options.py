@@ -56,11 +56,11 @@ def add_settings(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     settings.add_argument(
         "--mixed-precision", action="store_true", default=None,
         help="compute in 16-bit floating point: bfloat16 on a CPU or a recent GPU, else float16; "
-        "slower on a CPU without AVX-512 BF16 or AMX (paper: no)",
+        "many times slower on a CPU without AVX-512 BF16 or AMX (paper: no)",
     )  # fmt: skip
     settings.add_argument(
         "--jit", dest="jit_compile", action="store_true", default=None,
-        help="compile the training step with XLA (paper: no)",
+        help="compile the training step with XLA; slower on a CPU (paper: no)",
     )  # fmt: skip
     settings.add_argument(
         "--deterministic", action="store_true", default=None,

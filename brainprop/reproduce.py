@@ -299,16 +299,17 @@ def _parser() -> ArgumentParser:
     for option, known in (
         ("--datasets", DATASETS), ("--architectures", ARCHITECTURES), ("--algorithms", ALGORITHMS),
     ):  # fmt: skip
-        runs.add_argument(option, metavar="NAME", nargs="+", help=f"of {', '.join(known)}")
+        choices = f"one or more of {', '.join(known)}"
+        runs.add_argument(option, metavar="NAME", nargs="+", help=choices)
     runs.add_argument(
-        "--seeds", metavar="SEEDS", type=_seeds, help="such as 1-10, the paper's, or 1,3,5-7"
+        "--seeds", metavar="SEEDS", type=_seeds, help="such as 1,3,5-7 (default: 1-10, the paper's)"
     )
 
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
         "--dry-run", action="store_true",
-        help="train nothing: tell what is finished, and how long the rest takes at most, by a few "
-        "steps, which take its data",
+        help="train nothing: tell what is finished, and estimate from a few training steps how "
+        "long the rest takes at most (needs the data sets)",
     )  # fmt: skip
     action.add_argument(
         "--report", action="store_true",
