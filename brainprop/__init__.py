@@ -1,7 +1,7 @@
 """BrainProp: deep networks trained by a biologically plausible, reward-based learning rule.
 
     from brainprop import build_model, load_data, load_weights, save_weights, BrainProp, EBP
-    from brainprop import Experiment, model_for, train
+    from brainprop import Experiment, data_for, model_for, train
 
 The names are looked up when they are first used, since TensorFlow takes seconds to import.
 """
@@ -17,6 +17,7 @@ _HOMES = {
     "Experiment": "experiments",
     "LocalNetwork": "local_rule",
     "build_model": "models",
+    "data_for": "experiments",
     "load_data": "datasets",
     "load_weights": "weights",
     "model_for": "models",

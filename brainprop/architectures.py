@@ -14,6 +14,7 @@ from brainprop.layers import BatchNormalization, Dropout, LocallyConnected2D
 
 KERNEL_SIZE = 3
 POOL_SIZE = 2
+DATA_FORMAT = "channels_last"  # Whatever keras.json says.
 
 
 class Blocks:
@@ -44,7 +45,13 @@ class Blocks:
         """Convolution, ReLU, batch normalization: in this order."""
         return [
             layers.Conv2D(
-                filters, KERNEL_SIZE, strides, padding="same", activation="relu", **self.kernel()
+                filters,
+                KERNEL_SIZE,
+                strides,
+                padding="same",
+                data_format=DATA_FORMAT,
+                activation="relu",
+                **self.kernel(),
             ),
             BatchNormalization(),
         ]
@@ -60,13 +67,13 @@ class Blocks:
         return [layers.Dense(units, activation="relu", **self.kernel())]
 
     def max_pool(self) -> list[keras.Layer]:
-        return [layers.MaxPooling2D(POOL_SIZE)]
+        return [layers.MaxPooling2D(POOL_SIZE, data_format=DATA_FORMAT)]
 
     def dropout(self, rate: float) -> list[keras.Layer]:
         return [Dropout(rate, seed=next(self.seeds))]
 
     def flatten(self) -> list[keras.Layer]:
-        return [layers.Flatten()]
+        return [layers.Flatten(data_format=DATA_FORMAT)]
 
     def output(self, classes: int, name: str | None) -> keras.Layer:
         """The linear output layer, in float32 also under a mixed-precision policy."""

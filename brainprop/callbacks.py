@@ -176,9 +176,13 @@ class TrialStatistics(keras.callbacks.Callback):
 
 
 class History(keras.callbacks.History):
-    """Keras's history, aligned: a figure has NaN for each epoch in which nobody took it."""
+    """Keras's history, aligned: a figure has NaN for each epoch in which nobody took it.
+
+    Numbers of any library become Python's own, which JSON knows.
+    """
 
     def on_epoch_end(self, epoch, logs=None):
+        logs = {name: np.asarray(value).tolist() for name, value in logs.items()}
         for name, value in logs.items():
             values_before(epoch, self, name, value)
         super().on_epoch_end(epoch, logs)

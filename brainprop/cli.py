@@ -86,7 +86,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) -> int:
     """Trains, saves if asked to, and reports the best epoch."""
-    start_tensorflow(experiment)
+    start_tensorflow()
     announce(experiment)
     from brainprop import devices
     from brainprop.callbacks import Interruption
@@ -222,7 +222,7 @@ def _predict(experiment: Experiment, arguments: argparse.Namespace) -> int:
 
 def _loaded_model(experiment: Experiment, weights_file: Path):
     """The experiment's model with the weights of a file."""
-    start_tensorflow(experiment)
+    start_tensorflow()
     announce(experiment)
     from brainprop import devices
     from brainprop.models import model_for

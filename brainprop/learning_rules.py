@@ -20,14 +20,25 @@ if keras.backend.backend() != "tensorflow":
 class LearningRule(keras.Model):
     """A classifier with a linear output layer; subclasses say how it learns.
 
-    Labels are integers, shape `(batch,)` or `(batch, 1)`, or one-hot, shape `(batch, classes)`.
-    `compile` needs no loss and heeds none, since the rule brings its own. Under a policy of mixed
-    precision, give the output layer `dtype="float32"`: in 16 bits, its outputs would be rounded.
+    It is made as `Rule(inputs, outputs)`. Labels are integers, shape `(batch,)` or `(batch, 1)`, or
+    one-hot, shape `(batch, classes)`; of soft ones, EBP takes the probabilities, and BrainProp,
+    which is rewarded for one class, the largest. `compile` needs no loss and heeds none, since the
+    rule brings its own. Under a policy of mixed precision, give the output layer `dtype="float32"`:
+    in 16 bits, its outputs would be rounded.
+
+    Raises:
+        TypeError: Inputs and outputs are missing: no network is given by a `call` of its own.
     """
+
+    def __init__(self, *args, **kwargs):
+        if not args and "inputs" not in kwargs:  # Keras would tell at times, and obscurely.
+            raise TypeError(f"make it as {type(self).__name__}(inputs, outputs), without a `call`")
+        super().__init__(*args, **kwargs)
 
     def penalty(self) -> tf.Tensor:
         """This replica's part of the regularization losses: a scalar, float32."""
-        return tf.add_n(self.losses) / replicas() if self.losses else tf.zeros(())
+        losses = [tf.reduce_sum(loss) for loss in self.losses]
+        return tf.add_n(losses) / replicas() if losses else tf.zeros(())
 
     @property
     def loss_metric(self) -> keras.metrics.Metric:
@@ -49,6 +60,9 @@ class BrainProp(LearningRule):
     reward-based error backpropagation", NeurIPS 2020, under `keras.optimizers.SGD`. Any other
     optimizer receives `-delta * d q_s / dW` as its gradient. The loss that is reported is
     `delta**2 / 2`, averaged over the batch, plus the regularization losses.
+
+    `BrainProp.from_config(model.get_config())` copies an untrained model; Keras's `clone_model`
+    would take the defaults for what follows.
 
     Args:
         inputs: As for `keras.Model`.
@@ -157,9 +171,7 @@ class EBP(LearningRule):
         """Cross-entropy averaged over the batch, plus the regularization losses: a scalar."""
         del x, training
         logits = tf.cast(y_pred, tf.float32)
-        cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            class_indices(y, logits), logits
-        )
+        cross_entropy = tf.nn.softmax_cross_entropy_with_logits(class_shares(y, logits), logits)
         return tf.reduce_sum(cross_entropy * shares(cross_entropy, sample_weight)) + self.penalty()
 
 
@@ -168,15 +180,31 @@ def class_indices(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
 
     Raises:
         ValueError: They have another shape, or one that is not known.
+        tf.errors.InvalidArgumentError: One of them is no class; XLA does not check that.
     """
     labels, classes = tf.convert_to_tensor(labels), outputs.shape[-1]
     if labels.shape.rank == 2 and labels.shape[1] == classes:
         return tf.argmax(labels, axis=-1, output_type=tf.int32)
     if labels.shape.rank == 1 or (labels.shape.rank == 2 and labels.shape[1] == 1):
-        return tf.cast(tf.reshape(labels, [-1]), tf.int32)
+        indices = tf.cast(tf.reshape(labels, [-1]), tf.int32)
+        are_classes = tf.reduce_all((indices >= 0) & (indices < classes))
+        tf.debugging.Assert(are_classes, [f"labels must be 0 to {classes - 1}, not", indices])
+        return indices
     raise ValueError(
         f"labels must have the shape (batch,), (batch, 1) or (batch, {classes}), not {labels.shape}"
     )
+
+
+def class_shares(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+    """Labels as probabilities of the classes, shape `(batch, classes)`, float32.
+
+    Raises:
+        Exception: As `class_indices`.
+    """
+    labels, classes = tf.convert_to_tensor(labels), outputs.shape[-1]
+    if labels.shape.rank == 2 and labels.shape[1] == classes:
+        return tf.cast(labels, tf.float32)
+    return tf.one_hot(class_indices(labels, outputs), classes)
 
 
 def selected_value(q_values: tf.Tensor, selected: tf.Tensor) -> tf.Tensor:

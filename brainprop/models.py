@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import keras
+import tensorflow as tf
 
 from brainprop import learning_rules
 from brainprop.architectures import build_network
@@ -55,7 +56,12 @@ def build_model(
 
 
 def model_for(experiment: Experiment) -> learning_rules.LearningRule:
-    """Builds and compiles the model of an experiment; see `build_model`."""
+    """Builds and compiles the model of an experiment; see `build_model`.
+
+    A deterministic one makes TensorFlow deterministic for as long as the process runs.
+    """
+    if experiment.deterministic:
+        tf.config.experimental.enable_op_determinism()
     dataset = DATASETS[experiment.dataset]
     architecture = replace(
         ARCHITECTURES[experiment.architecture],

@@ -182,7 +182,7 @@ def _check_results(folder: Path) -> None:
 def _measure(experiment: Experiment, data_dir: Path | None) -> float:
     """The seconds of an epoch."""
     data = data_for(experiment, data_dir)
-    start_tensorflow(experiment)
+    start_tensorflow()
     from brainprop import devices
     from brainprop.estimates import seconds_per_epoch
 

@@ -231,7 +231,7 @@ def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
     """Trains what is left of a run that is claimed, and writes its files."""
     experiment = files.experiment
     data = data_for(experiment, data_dir)
-    start_tensorflow(experiment)
+    start_tensorflow()
     announce(experiment)
     import keras
 
@@ -242,7 +242,6 @@ def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
     from brainprop.weights import save_weights
 
     keras.utils.clear_session()  # An earlier run's memory, and the numbers in its layers' names.
-    files.checkpoint_dir.mkdir(exist_ok=True)
     with devices.failures_told(), devices.strategy(gpus).scope():
         model = model_for(experiment)
         run = train(model, experiment, data, files.checkpoint_dir, resume=True)

@@ -27,7 +27,7 @@ def prepare_environment() -> None:
     os.environ |= ENVIRONMENT | os.environ | OURS
 
 
-def start_tensorflow(experiment: Experiment) -> None:
+def start_tensorflow() -> None:
     """Imports TensorFlow without its notes on the machine.
 
     Raises:
@@ -37,7 +37,7 @@ def start_tensorflow(experiment: Experiment) -> None:
     try:
         with quiet_stderr():
             import keras
-            import tensorflow as tf
+            import tensorflow  # noqa: F401
     except (ImportError, ValueError) as error:
         way_out = "pip install -r requirements.txt"
         if "configuration" in str(error):  # As Keras calls what stands in its file.
@@ -46,10 +46,7 @@ def start_tensorflow(experiment: Experiment) -> None:
             f"TensorFlow cannot be imported ({one_line(error)}): {way_out}"
         ) from error
 
-    keras.config.set_image_data_format("channels_last")
     keras.config.set_floatx("float32")
-    if experiment.deterministic:
-        tf.config.experimental.enable_op_determinism()
 
 
 def announce(experiment: Experiment) -> None:

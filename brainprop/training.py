@@ -23,8 +23,8 @@ from brainprop.checkpoints import Checkpoint
 from brainprop.datasets import Data, Split, checksum, hold_out, pipeline
 from brainprop.errors import BrainPropError
 from brainprop.evaluation import EVALUATION_BATCH_SIZE, evaluate
-from brainprop.experiments import Experiment
-from brainprop.files import writing
+from brainprop.experiments import ALGORITHMS, Experiment
+from brainprop.files import make_directory, writing
 from brainprop.learning_rules import LearningRule
 from brainprop.streams import give_up_stdout
 
@@ -79,7 +79,7 @@ def train(
     model: LearningRule,
     experiment: Experiment,
     data: Data,
-    checkpoint_dir: Path | None = None,
+    checkpoint_dir: str | Path | None = None,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     interruption: Interruption | None = None,
@@ -89,13 +89,14 @@ def train(
     Args:
         model: The experiment's model, as `models.model_for` makes it.
         experiment: The settings.
-        data: `((x_train, y_train), (x_test, y_test))`, images uint8, as `load_data` returns it.
+        data: `((x_train, y_train), (x_test, y_test))`, images uint8, as `data_for` returns it.
             Validation is on the test set, as in the paper, unless the experiment has a
             `validation_split`.
         checkpoint_dir: Write a checkpoint into this folder after every epoch.
         resume: Go on from the newest checkpoint there, or start if there is none.
         callbacks: More Keras callbacks. At the end of an epoch, their logs hold all of
-            `Run.history`'s numbers.
+            `Run.history`'s numbers. The learning rate is the experiment's at each beginning of an
+            epoch, so a callback that lowers it at an end (`ReduceLROnPlateau`) has no effect.
         interruption: What handles SIGINT and SIGTERM, if the caller wants them held back
             afterwards too, until what training leaves is saved.
 
@@ -104,9 +105,11 @@ def train(
         after the first epoch ends it too, so that no training is lost.
 
     Raises:
-        BrainPropError: The checkpoints are damaged or belong to another run, several GPUs
-            cannot share the batches evenly, or an error came before there was anything to keep.
+        BrainPropError: The model or the data are not the experiment's, the checkpoints are
+            damaged or belong to another run, several GPUs cannot share the batches evenly, or an
+            error came before there was anything to keep.
     """
+    _check_match(model, experiment, data)
     train_set, validation_set, test_set = splits(data, experiment)
     devices.check_even_parts(
         {
@@ -132,6 +135,8 @@ def train(
     ]
     first_epoch, epochs = 0, experiment.epochs
     if checkpoint_dir is not None:
+        checkpoint_dir = Path(checkpoint_dir)
+        make_directory(checkpoint_dir, "checkpoint_dir")
         crc = checksum(data)
         checkpoint = _starting_point(checkpoint_dir, experiment, crc, resume)
         callbacks.append(
@@ -180,6 +185,27 @@ def train(
         interrupted_by=interruption.received,
         failure=failure,
     )
+
+
+def _check_match(model: LearningRule, experiment: Experiment, data: Data) -> None:
+    """Refuses a model or data that are not the experiment's, under whose name the run is kept."""
+    own: dict[str, object] = {"algorithm": type(model).__name__}
+    own |= {name: getattr(model, name, None) for name in ALGORITHMS[experiment.algorithm].arguments}
+    for name, value in own.items():
+        expected = getattr(experiment, name)
+        if value != expected:
+            raise BrainPropError(
+                f"the model has the {name} {value}, and the experiment {expected}: make the model "
+                "with model_for(experiment)"
+            )
+    (train_images, _), (test_images, _) = data
+    for name, images in (("max_train_samples", train_images), ("max_eval_samples", test_images)):
+        limit = getattr(experiment, name)
+        if limit is not None and len(images) > limit:
+            raise BrainPropError(
+                f"the data has {len(images)} images, and the experiment {name} {limit}: load it "
+                "with data_for(experiment)"
+            )
 
 
 def _fit(model: LearningRule, interruption: Interruption, **arguments) -> BrainPropError | None:

@@ -229,7 +229,7 @@ BAD_ARGUMENTS = [
 def test_bad_arguments_are_told_before_tensorflow_is_imported(arguments, hint, capsys, monkeypatch):
     monkeypatch.chdir(PROJECT)
     monkeypatch.setattr(sys, "argv", ["main.py"])
-    monkeypatch.setattr(cli, "start_tensorflow", lambda _: pytest.fail("TensorFlow imported"))
+    monkeypatch.setattr(cli, "start_tensorflow", lambda: pytest.fail("TensorFlow imported"))
     try:
         code = cli.main([str(argument) for argument in arguments])
     except SystemExit as exit:  # argparse ends the program itself

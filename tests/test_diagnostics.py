@@ -250,7 +250,7 @@ def test_the_command_line_saves_history_plots_and_tensorboards_scalars(tmp_path,
 
 
 def test_diagnostics_that_nothing_keeps_are_refused(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "start_tensorflow", lambda _: pytest.fail("TensorFlow imported"))
+    monkeypatch.setattr(cli, "start_tensorflow", lambda: pytest.fail("TensorFlow imported"))
     assert main(monkeypatch, "MNIST", "dense", "EBP", "--diagnostics") == 2
     assert "--diagnostics needs -s" in capsys.readouterr().err
 

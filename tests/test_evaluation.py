@@ -209,7 +209,7 @@ def refused(capsys, *arguments) -> str:
 def test_bad_arguments_are_told_before_the_network_runs(
     known_weights, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(cli, "start_tensorflow", lambda _: pytest.fail("TensorFlow imported"))
+    monkeypatch.setattr(cli, "start_tensorflow", lambda: pytest.fail("TensorFlow imported"))
     picture = digit(tmp_path / "a.png", 255)
     load, predict = ("-l", known_weights), ("--predict", picture)
     missing, matrix = tmp_path / "missing.png", ("--confusion-matrix", tmp_path / "m.png")

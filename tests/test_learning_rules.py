@@ -305,6 +305,58 @@ def test_labels_of_another_shape_are_refused(rule, trials):
         small_network(rule).compute_loss(y=one_hot[..., None], y_pred=np.zeros((8, CLASSES)))
 
 
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+@pytest.mark.parametrize("wrong", [-1, CLASSES])
+def test_labels_that_are_no_classes_are_refused(wrong, rule, trials):
+    images, labels = trials
+    labels[3] = wrong
+    with pytest.raises(tf.errors.InvalidArgumentError, match="labels must be 0 to 3, not"):
+        small_network(rule).train_on_batch(images, labels)
+
+
+def test_soft_labels_are_probabilities_for_ebp_and_their_largest_counts_for_brainprop(trials):
+    images, labels = trials
+    soft = (0.8 * np.eye(CLASSES)[labels] + 0.05).astype("float32")
+    model = small_network(EBP)
+    logits = model.predict(images, verbose=0)
+    expected = keras.losses.CategoricalCrossentropy(from_logits=True)(soft, logits)
+    assert model.evaluate(images, soft, verbose=0)[0] == pytest.approx(float(expected), rel=1e-5)
+    weights = []
+    for given in (labels, soft):
+        model = small_network(BrainProp, exploration_rate=0)
+        model.train_on_batch(images, given)
+        weights.append(model.get_weights())
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_a_layers_own_losses_are_summed(rule, trials):
+    class Costly(keras.layers.Layer):
+        def call(self, inputs):
+            self.add_loss(tf.reduce_sum(inputs**2, axis=-1))
+            return inputs
+
+    images, labels = trials
+    inputs = keras.Input((5,))
+    model = rule(inputs, keras.layers.Dense(CLASSES, kernel_initializer="zeros")(Costly()(inputs)))
+    model.compile(keras.optimizers.SGD(0.1))
+    costs = np.sum(images**2)
+    without = {BrainProp: np.mean(labels == 0) / 2, EBP: np.log(CLASSES)}[rule]
+    loss = model.train_on_batch(images, labels)
+    assert loss == pytest.approx(costs + without, rel=1e-5)
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_a_network_by_a_call_of_its_own_is_refused(rule):
+    class Network(rule):
+        def call(self, inputs):
+            return inputs
+
+    with pytest.raises(TypeError, match=r"make it as Network\(inputs, outputs\)"):
+        Network()
+
+
 def test_the_step_is_traced_anew_only_for_another_exploration_rate(trials):
     model = small_network(BrainProp, exploration_rate=0.5)
     model.train_on_batch(*trials)

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from brainprop import BrainProp, build_model
+from brainprop import BrainProp, Experiment, build_model, model_for
 from brainprop.datasets import DATASETS
 
 # Trainable parameters, added up by hand from the paper's layers: a kernel's rows x columns x
@@ -42,6 +43,27 @@ DROPOUT = {"dense": [], "conv": [0.3, 0.3], "loccon": [0.3, 0.3], "deep": [0.3, 
 
 def kind(layer):
     return type(layer).__name__.replace("BatchNormalization", "BatchNorm")
+
+
+def test_the_networks_are_the_same_whatever_keras_is_set_to():
+    shapes = [weight.shape for weight in build_model("MNIST", "conv", "EBP").weights]
+    try:
+        keras.config.set_image_data_format("channels_first")
+        model = build_model("MNIST", "conv", "EBP")
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert [weight.shape for weight in model.weights] == shapes
+
+
+def test_a_deterministic_model_makes_tensorflow_deterministic(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        tf.config.experimental, "enable_op_determinism", lambda: calls.append("enabled")
+    )
+    model_for(Experiment("MNIST", "dense", "EBP"))
+    assert not calls
+    model_for(Experiment("MNIST", "dense", "EBP", deterministic=True))
+    assert calls == ["enabled"]
 
 
 def test_every_combination_of_the_paper_is_here():

@@ -95,7 +95,7 @@ BAD_ARGUMENTS = [
 def test_bad_arguments_are_told_in_one_line(arguments, hint, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a-file").write_text("")
-    monkeypatch.setattr(run_folder, "start_tensorflow", lambda _: pytest.fail("TensorFlow started"))
+    monkeypatch.setattr(run_folder, "start_tensorflow", lambda: pytest.fail("TensorFlow started"))
     try:
         code = reproduce.main(list(arguments))
     except SystemExit as exit:  # argparse ends the program itself

@@ -99,6 +99,45 @@ def test_the_best_epoch_is_kept_when_it_is_not_the_last(data):
     assert evaluate(model, *data[1]).accuracy == pytest.approx(max(earlier))
 
 
+def test_numbers_of_numpy_in_the_logs_are_kept(data, tmp_path):
+    class Measure(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs["measure"] = np.float32(epoch)
+
+    _, done = run(experiment(epochs=2), data, tmp_path, callbacks=[Measure()])
+    assert done.history["measure"] == [0, 1]
+    assert checkpoints.newest(tmp_path, done.experiment).history["measure"] == [0, 1]
+
+
+def test_the_folder_for_checkpoints_may_be_new_and_a_text(data, tmp_path):
+    settings = experiment(epochs=1)
+    run(settings, data, str(tmp_path / "new" / "folder"))
+    assert checkpoints.newest(tmp_path / "new" / "folder", settings).epoch == 1
+    (tmp_path / "file").touch()
+    with pytest.raises(BrainPropError, match="checkpoint_dir .*file cannot be written to"):
+        run(settings, data, tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("made_for", "problem"),
+    [
+        (Experiment("MNIST", "conv", "EBP"), "the algorithm EBP, and the experiment BrainProp"),
+        (experiment(exploration_rate=0.3), "exploration_rate 0.3, and the experiment 0.02"),
+        (experiment(seed=2), "seed 2, and the experiment 1"),
+    ],
+)
+def test_a_model_of_another_experiment_is_refused(made_for, problem, data):
+    with pytest.raises(BrainPropError, match=problem):
+        train(model_for(made_for), experiment(), data)
+
+
+@pytest.mark.parametrize("name", ["max_train_samples", "max_eval_samples"])
+def test_more_data_than_the_experiment_has_is_refused(name, data):
+    settings = experiment(**{name: 50})
+    with pytest.raises(BrainPropError, match=f"{name} 50: load it with data_for"):
+        train(model_for(settings), settings, data)
+
+
 def test_the_learning_rate_follows_the_schedule(data):
     _, done = run(experiment(halving_epochs=2), data)
     np.testing.assert_allclose(done.history["learning_rate"], [0.1, 0.1, 0.05, 0.05], rtol=1e-6)
