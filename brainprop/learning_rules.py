@@ -171,7 +171,9 @@ class EBP(LearningRule):
         """Cross-entropy averaged over the batch, plus the regularization losses: a scalar."""
         del x, training
         logits = tf.cast(y_pred, tf.float32)
-        cross_entropy = tf.nn.softmax_cross_entropy_with_logits(class_shares(y, logits), logits)
+        cross_entropy = tf.nn.softmax_cross_entropy_with_logits(
+            class_probabilities(y, logits), logits
+        )
         return tf.reduce_sum(cross_entropy * shares(cross_entropy, sample_weight)) + self.penalty()
 
 
@@ -183,7 +185,7 @@ def class_indices(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
         tf.errors.InvalidArgumentError: One of them is no class; XLA does not check that.
     """
     labels, classes = tf.convert_to_tensor(labels), outputs.shape[-1]
-    if labels.shape.rank == 2 and labels.shape[1] == classes:
+    if is_by_class(labels, classes):
         return tf.argmax(labels, axis=-1, output_type=tf.int32)
     if labels.shape.rank == 1 or (labels.shape.rank == 2 and labels.shape[1] == 1):
         indices = tf.cast(tf.reshape(labels, [-1]), tf.int32)
@@ -195,16 +197,21 @@ def class_indices(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     )
 
 
-def class_shares(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+def class_probabilities(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     """Labels as probabilities of the classes, shape `(batch, classes)`, float32.
 
     Raises:
         Exception: As `class_indices`.
     """
     labels, classes = tf.convert_to_tensor(labels), outputs.shape[-1]
-    if labels.shape.rank == 2 and labels.shape[1] == classes:
+    if is_by_class(labels, classes):
         return tf.cast(labels, tf.float32)
     return tf.one_hot(class_indices(labels, outputs), classes)
+
+
+def is_by_class(labels: tf.Tensor, classes: int) -> bool:
+    """Whether labels have a column for each class: one-hot ones, or soft ones."""
+    return labels.shape.rank == 2 and labels.shape[1] == classes
 
 
 def selected_value(q_values: tf.Tensor, selected: tf.Tensor) -> tf.Tensor:

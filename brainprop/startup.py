@@ -37,7 +37,7 @@ def start_tensorflow() -> None:
     try:
         with quiet_stderr():
             import keras
-            import tensorflow  # noqa: F401
+            import tensorflow  # noqa: F401  # Its notes and its absence are told here.
     except (ImportError, ValueError) as error:
         way_out = "pip install -r requirements.txt"
         if "configuration" in str(error):  # As Keras calls what stands in its file.
