@@ -28,12 +28,19 @@ class LearningRule(keras.Model):
 
     Raises:
         TypeError: Inputs and outputs are missing: no network is given by a `call` of its own.
+        ValueError: The outputs are several tensors, or went through a softmax.
     """
 
     def __init__(self, *args, **kwargs):
         if not args and "inputs" not in kwargs:  # Keras would tell at times, and obscurely.
             raise TypeError(f"make it as {type(self).__name__}(inputs, outputs), without a `call`")
         super().__init__(*args, **kwargs)
+        if not isinstance(self.output, keras.KerasTensor):
+            raise ValueError("outputs must be one tensor, of shape (batch, classes)")
+        last = next(layer for layer in self.operations if layer.name == self.output_names[0])
+        softmax = getattr(last, "activation", None) is keras.activations.softmax
+        if softmax or type(last).__name__ == "Softmax":  # Both of Keras's layer and operation.
+            raise ValueError(f"outputs must be linear: take the softmax from layer {last.name!r}")
 
     def penalty(self) -> tf.Tensor:
         """This replica's part of the regularization losses: a scalar, float32."""

@@ -357,6 +357,30 @@ def test_a_network_by_a_call_of_its_own_is_refused(rule):
         Network()
 
 
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+@pytest.mark.parametrize(
+    "softmax",
+    [
+        keras.layers.Dense(CLASSES, activation="softmax", name="last"),
+        keras.layers.Activation("softmax", dtype="float32", name="last"),
+        keras.layers.Softmax(name="last"),
+    ],
+)
+def test_a_softmax_at_the_end_is_refused(rule, softmax):
+    inputs = keras.Input((CLASSES,))
+    with pytest.raises(ValueError, match="must be linear: take the softmax from layer 'last'"):
+        rule(inputs, softmax(inputs))
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_outputs_that_are_not_one_tensor_are_refused(rule):
+    inputs = keras.Input((5,))
+    q_values = keras.layers.Dense(CLASSES)(inputs)
+    for outputs in ([q_values, q_values], [q_values], {"q_values": q_values}):
+        with pytest.raises(ValueError, match="must be one tensor"):
+            rule(inputs, outputs)
+
+
 def test_the_step_is_traced_anew_only_for_another_exploration_rate(trials):
     model = small_network(BrainProp, exploration_rate=0.5)
     model.train_on_batch(*trials)
