@@ -1,6 +1,6 @@
 """Measures how fast the program is, prints a Markdown table and, with --chart, draws bars.
 
-    python -m benchmarks                    all of it, about 25 minutes on two cores
+    python -m benchmarks                    all of it, 12 to 25 minutes on two cores
     python -m benchmarks rules layers       only these
 
 Nothing else should run meanwhile. Ratios are medians over rounds in which both sides take turns,
