@@ -106,7 +106,7 @@ def learning_curves_figure(panels: Mapping[str, Mapping[str, Sequence]]) -> Figu
             lines[algorithm] = _draw_curve(axes, means, linewidth=1.3, **style)
         axes.set_title(_wrapped(title), fontsize="medium")
         axes.set_ylabel("validation accuracy [%]")
-        axes.set_ylim(bottom=_bottom(curves))
+        axes.set_ylim(*_accuracy_limits(curves))
     names = [name for name in ALGORITHMS if name in lines]
     figure.legend(
         [lines[name] for name in names],
@@ -126,11 +126,14 @@ def _by_epoch(seeds: Sequence[Sequence[float]]) -> tuple[list[float], list[float
     return means, [min(values) for values in epochs], [max(values) for values in epochs]
 
 
-def _bottom(curves: Mapping[str, Sequence[Sequence[float]]]) -> float | None:
+def _accuracy_limits(
+    curves: Mapping[str, Sequence[Sequence[float]]],
+) -> tuple[float | None, float | None]:
     """Leaves out the steep start of long runs, beside which nothing else could be seen."""
-    lowest = [min(values[len(values) // 10 :]) for seeds in curves.values() for values in seeds]
+    lowest = min(min(values[len(values) // 10 :]) for seeds in curves.values() for values in seeds)
     highest = max(max(values) for seeds in curves.values() for values in seeds)
-    return min(lowest) - 0.15 * (highest - min(lowest)) if highest > min(lowest) else None
+    span = highest - lowest
+    return (lowest - 0.15 * span, highest + 0.15 * span) if span > 0 else (None, None)
 
 
 def _wrapped(title: str) -> str:

@@ -236,6 +236,13 @@ def test_the_figure_has_a_panel_a_network_and_a_line_style_an_algorithm():
     assert [text.get_text() for text in legend.get_texts()] == ["BrainProp", "EBP"]
 
 
+def test_the_figure_shows_the_accuracies_that_a_long_run_comes_to_not_its_steep_start():
+    steep = [10.0, 20.0] + 9 * [98.0, 99.0]
+    (axes,) = plots.learning_curves_figure({"MNIST, conv": {"BrainProp": [steep]}}).axes
+    low, high = axes.get_ylim()
+    assert 97.5 < low < 98 and 99 < high < 99.5
+
+
 def test_the_summary_of_a_run_is_what_the_report_reads(tmp_path):
     from brainprop.results import write_summary
     from brainprop.training import Outcome, Run
