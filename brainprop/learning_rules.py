@@ -115,7 +115,7 @@ class BrainProp(LearningRule):
             self.trainable_weights,
             output_gradients=[-learning_signal * scale, scale],
         )
-        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        self.optimizer.apply(gradients, self.trainable_weights)
 
         loss = tf.reduce_sum(learning_signal * reward_prediction_error) / 2 + penalty
         self.loss_metric.update_state(loss * replicas(), sample_weight=tf.size(reward))

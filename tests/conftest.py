@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import random
 import signal
 
 import numpy as np
@@ -10,6 +11,12 @@ from brainprop.startup import prepare_environment
 prepare_environment()
 # Tests that run in the background inherit it as ignored, and so would the programs they interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def same_seeds():
+    """Keras draws the seeds that a test leaves open from Python's generator."""
+    random.seed(1)
 
 
 @pytest.fixture(scope="session")

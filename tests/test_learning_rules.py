@@ -14,6 +14,7 @@ from brainprop.learning_rules import EBP, BrainProp
 
 LEARNING_RATE = 0.1
 CLASSES = 4
+GREEDY = {BrainProp: {"exploration_rate": 0}, EBP: {}}  # The rules without random choices.
 
 
 def small_network(rule, seed=3, l2=0.0, **kwargs):
@@ -260,8 +261,7 @@ def test_a_saved_model_comes_back(rule, trials, tmp_path):
 
 @pytest.mark.parametrize("rule", [BrainProp, EBP])
 def test_a_step_compiled_by_xla_is_the_same(rule, trials):
-    kwargs = {"exploration_rate": 0} if rule is BrainProp else {}
-    plain, compiled = (small_network(rule, **kwargs) for _ in range(2))
+    plain, compiled = (small_network(rule, **GREEDY[rule]) for _ in range(2))
     compiled.compile(keras.optimizers.SGD(LEARNING_RATE), jit_compile=True)
     for model in (plain, compiled):
         model.train_on_batch(*trials)
@@ -273,11 +273,10 @@ def test_a_step_compiled_by_xla_is_the_same(rule, trials):
 def test_float16_scales_the_loss(rule, trials):
     """Under mixed precision the update is that of float32, up to float16's rounding."""
     images, labels = trials
-    kwargs = {"exploration_rate": 0} if rule is BrainProp else {}
-    exact = small_network(rule, **kwargs)
+    exact = small_network(rule, **GREEDY[rule])
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        mixed = small_network(rule, **kwargs)
+        mixed = small_network(rule, **GREEDY[rule])
     finally:
         keras.config.set_dtype_policy("float32")
     before = exact.get_weights()
@@ -339,7 +338,8 @@ def test_a_layers_own_losses_are_summed(rule, trials):
 
     images, labels = trials
     inputs = keras.Input((5,))
-    model = rule(inputs, keras.layers.Dense(CLASSES, kernel_initializer="zeros")(Costly()(inputs)))
+    outputs = keras.layers.Dense(CLASSES, kernel_initializer="zeros")(Costly()(inputs))
+    model = rule(inputs, outputs, **GREEDY[rule])
     model.compile(keras.optimizers.SGD(0.1))
     costs = np.sum(images**2)
     without = {BrainProp: np.mean(labels == 0) / 2, EBP: np.log(CLASSES)}[rule]
@@ -373,12 +373,31 @@ def test_a_softmax_at_the_end_is_refused(rule, softmax):
 
 
 @pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_a_softmax_operation_at_the_end_is_refused(rule):
+    inputs = keras.Input((CLASSES,))
+    with pytest.raises(ValueError, match="must be linear: take the softmax from layer 'softmax"):
+        rule(inputs, keras.ops.softmax(inputs))
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
 def test_outputs_that_are_not_one_tensor_are_refused(rule):
     inputs = keras.Input((5,))
     q_values = keras.layers.Dense(CLASSES)(inputs)
     for outputs in ([q_values, q_values], [q_values], {"q_values": q_values}):
         with pytest.raises(ValueError, match="must be one tensor"):
             rule(inputs, outputs)
+
+
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_a_frozen_network_trains_nothing(trials, rule):
+    model = small_network(rule, l2=0.01, **GREEDY[rule])
+    model.trainable = False
+    model.compile(keras.optimizers.SGD(LEARNING_RATE))
+    before, loss = model.get_weights(), model.test_on_batch(*trials)
+    assert model.train_on_batch(*trials) == pytest.approx(loss)
+    for weight, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
 
 
 def test_the_step_is_traced_anew_only_for_another_exploration_rate(trials):
