@@ -32,6 +32,8 @@ PARTIAL = ".brainprop.partial"
 
 def start(folder: Path, epochs: int) -> int:
     """Forks a run that resumes, saves, and writes to `out` and `err`; returns the process id."""
+    for name in ("out", "err"):  # A run that is killed at once would leave its predecessor's.
+        (folder / name).write_text("")
     process = os.fork()
     if process:
         return process
@@ -87,6 +89,7 @@ def last_epoch(folder: Path) -> int:
 def main(runs: int, folder: Path) -> None:
     import brainprop.results  # noqa: F401, with TensorFlow and Matplotlib
 
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # As in main.py: until training heeds it.
     rng = random.Random(runs)
     began = time.monotonic()
     assert os.waitstatus_to_exitcode(os.waitpid(start(folder, 2), 0)[1]) == 0

@@ -8,9 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import matplotlib
 import pytest
 
 from brainprop import checkpoints, cli
@@ -303,17 +305,24 @@ def test_a_killed_run_resumed_is_the_uninterrupted_one_bit_for_bit(tmp_path):
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
+@pytest.fixture
+def open_folder():
+    """A folder that other users may look into, as they may not into pytest's."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX permissions")
-def test_a_folder_or_file_without_permission_is_told_at_once(tmp_path):
+def test_a_folder_or_file_without_permission_is_told_at_once(open_folder):
     """As another user, since root may write and read anything."""
-    tmp_path.chmod(0o755)
-    locked, secret = tmp_path / "locked", tmp_path / "secret.h5"
+    locked, secret = open_folder / "locked", open_folder / "secret.h5"
     locked.mkdir(mode=0o555)
     secret.touch(mode=0)
     script = (
         "import os, sys; sys.path.insert(0, os.getcwd());"
         "from brainprop import cli; sys.argv[0] = 'main.py';"
-        "os.setgroups([]), os.setgid(65534), os.setuid(65534) if os.geteuid() == 0 else None;"
+        "os.geteuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534));"
         "sys.exit(cli.main())"
     )
     for arguments, hint in (
@@ -348,9 +357,11 @@ def test_a_full_disk_ends_the_run_and_what_it_does_not_take_is_saved_elsewhere(
 ):
     home, checkpoint_dir = tmp_path / "home", small_disk / "c"
     home.mkdir()
+    fonts = matplotlib.get_cachedir()  # Else a new home has Matplotlib look for fonts, and say so.
     result = command(
         "MNIST", "dense", "BrainProp", "-s", "--output-dir", small_disk, *SHORT,
-        "--checkpoint-dir", checkpoint_dir, env={**os.environ, "HOME": str(home)},
+        "--checkpoint-dir", checkpoint_dir,
+        env={**os.environ, "HOME": str(home), "MPLCONFIGDIR": fonts},
     )  # fmt: skip
     assert result.returncode == 2 and result.stderr.count("\n") == 1, result.stderr
     assert "No space left on device" in result.stderr

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -67,7 +69,11 @@ def test_a_killed_nodes_run_is_resumed_on_the_other_and_every_result_is_there_on
 
     wait_until(at_work_on_the_second, driver)
     (victim,) = at_work_on_the_second()
+    worker = int(victim.read_text().split()[1])
+    os.kill(worker, signal.SIGSTOP)  # Or it might finish before it sees that its node is gone.
     nodes.remove_node(second, allow_graceful=False)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(worker, signal.SIGKILL)
     assert not (tmp_path / f"{victim.stem}.json").exists()
 
     out, err = driver.communicate(timeout=240)

@@ -78,7 +78,7 @@ def layout(request, tmp_path_factory):
 def check(layout, content: bytes) -> None:
     """Puts content in place of the file, and loads the data set."""
     original, name, load, shape, classes = layout
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory(dir=original.parent) as temporary:
         folder = Path(temporary, "copy")
         shutil.copytree(original, folder, copy_function=os.link)  # cheap, and keeps the times
         (folder / name).unlink()

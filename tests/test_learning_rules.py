@@ -151,7 +151,8 @@ def test_reported_loss_is_half_the_squared_reward_prediction_error(trials):
 def test_exploration_is_max_boltzmann():
     epsilon, draws = 0.3, 60_000
     q_values = np.array([0.2, 1.0, -0.5, 0.6], "float32")
-    model = small_network(BrainProp, exploration_rate=epsilon, seed=5)
+    model = small_network(BrainProp, exploration_rate=epsilon)
+    model.seed_generator.state.assign([5, 0])
     selected = model.select_class(tf.tile(q_values[None], [draws, 1])).numpy()
     boltzmann = np.exp(q_values) / np.exp(q_values).sum()
     expected = draws * (epsilon * boltzmann + (1 - epsilon) * (q_values == q_values.max()))

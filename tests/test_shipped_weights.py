@@ -14,7 +14,8 @@ from brainprop.finished_runs import read_results
 from brainprop.reports import as_csv, as_markdown, table_rows
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-FILES = sorted(path.name for path in WEIGHTS.glob("*.h5"))
+# Those that `brainprop.reproduce` leaves there under the names of its runs are not shipped.
+FILES = sorted(path.name for path in WEIGHTS.glob("*.h5") if "_seed" not in path.name)
 # The commands of the page that evaluate a file, the last line that they print, and the history.
 EVALUATIONS = {
     name: (network.split(), line, history)

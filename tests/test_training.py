@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.config import disable_op_determinism  # None is public.
 
 from brainprop import checkpoints, models, training
 from brainprop.callbacks import CSVLog, Interruption, TrialStatistics
@@ -473,7 +474,8 @@ def test_training_learns_with_mixed_precision(data):
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_a_float16_run_goes_on_with_its_loss_scale(data, tmp_path, monkeypatch):
+def test_a_float16_run_goes_on_with_its_loss_scale(data, tmp_path, monkeypatch, request):
+    request.addfinalizer(disable_op_determinism)
     monkeypatch.setattr(models, "mixed_precision_policy", lambda: "mixed_float16")
 
     def of(epochs):
