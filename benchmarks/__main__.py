@@ -64,7 +64,10 @@ def main() -> int:
     machine = devices.description()
     print(table.markdown(rows, amounts, machine))
     if rows and arguments.chart:
-        table.save_chart(rows, machine, arguments.chart)
+        try:
+            table.save_chart(rows, machine, arguments.chart)
+        except BrainPropError as error:
+            parser.exit(2, f"{error}\n")
         print(f"\nthe chart is {arguments.chart}", file=sys.stderr)
     return 0
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from benchmarks.interleaved import Timing
+from brainprop.plots import save_figure
 
 REACHED_COLOR, MISSED_COLOR, NO_LIMIT_COLOR = "#0072B2", "#E69F00", "#999999"
 
@@ -79,4 +80,4 @@ def save_chart(rows: Sequence[Row], machine: str, path: Path) -> None:
         fontsize="medium",
     )
     figure.suptitle(machine, fontsize="small")
-    figure.savefig(path)
+    save_figure(figure, path)

@@ -56,12 +56,13 @@ def failures_told() -> Iterator[None]:
     except (
         tf.errors.FailedPreconditionError,
         tf.errors.InternalError,
+        tf.errors.NotFoundError,  # No algorithm of cuDNN fits into the memory that is left.
         tf.errors.UnimplementedError,
         tf.errors.UnknownError,
     ) as error:
         raise BrainPropError(
             f"TensorFlow failed on {description()} ({one_line(error)}): CUDA_VISIBLE_DEVICES=-1 "
-            "does without a GPU, --debug tells more"
+            "does without a GPU, main.py's --debug tells more"
         ) from error
 
 

@@ -129,10 +129,10 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
 
 def _layers_with_kernel(model: LearningRule) -> dict[str, keras.Layer]:
     """The layers with a kernel that learns, under names that are the same for any such model."""
-    layers = [layer for layer in model.layers if hasattr(layer, "kernel") and layer.trainable]
+    layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
     names = [f"{number}_{type(layer).__name__}" for number, layer in enumerate(layers, start=1)]
-    names[-1] = f"{len(layers)}_output"
-    return dict(zip(names, layers, strict=True))
+    names[-1:] = [f"{len(layers)}_output"]
+    return {name: layer for name, layer in zip(names, layers, strict=True) if layer.trainable}
 
 
 def _probe(model: LearningRule, layers: dict[str, keras.Layer], batches: Iterable) -> tuple:
@@ -145,15 +145,16 @@ def _probe(model: LearningRule, layers: dict[str, keras.Layer], batches: Iterabl
         gradients: The gradient of each kernel, averaged over the batch, by rule and layer.
     """
     relus = [name for name, layer in layers.items() if _is_rectified(layer)]
-    network = keras.Model(model.input, [*(layers[name].output for name in relus), model.output])
+    activities = {name: layers[name].output for name in relus}
+    network = keras.Model(model.input, {"activities": activities, "outputs": model.output})
     kernels = {name: layer.kernel for name, layer in layers.items()}
     rules = {rule.__name__: rule for rule in (BrainProp, EBP, type(model))}
 
     def probe(images: tf.Tensor, labels: tf.Tensor) -> tuple:
         with tf.GradientTape(persistent=True) as tape:
-            *activities, outputs = network(images, training=False)
-            outputs = tf.cast(outputs, tf.float32)
-        peaks = {name: tf.reduce_max(a, axis=0) for name, a in zip(relus, activities, strict=True)}
+            found = network(images, training=False)
+            outputs = tf.cast(found["outputs"], tf.float32)
+        peaks = {name: tf.reduce_max(found["activities"][name], axis=0) for name in relus}
         scale = model.optimizer.scale_loss(tf.ones(()))
         gradients = {}
         for name, rule in rules.items():

@@ -9,6 +9,10 @@ class BrainPropError(Exception):
     """
 
 
+class StdoutLost(BrainPropError):
+    """Nobody reads what is printed any more, so that the whole command ends."""
+
+
 def printable(thing: object) -> str:
     """Tells whatever a user gave on one line, with "?" for what cannot be printed."""
     text = " ".join(str(thing).split())

@@ -9,8 +9,8 @@ import tensorflow as tf
 class LocallyConnected2D(keras.layers.Layer):
     """A 2D convolution whose weights differ from position to position.
 
-    Keras 2 had this layer. The arguments are the same, and so is the layout of the weights, that
-    of its `implementation=1`. Images are channels last.
+    Keras 2 had this layer. The arguments are the same, but for `data_format` (images are channels
+    last) and `implementation`, and so is the layout of the weights, that of `implementation=1`.
 
     Args:
         filters: Number of output channels.

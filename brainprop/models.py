@@ -83,7 +83,7 @@ def model_for(experiment: Experiment) -> learning_rules.LearningRule:
         model.compile(
             keras.optimizers.SGD(experiment.learning_rate),
             metrics=["accuracy"],
-            jit_compile=experiment.jit_compile,  # Keras's own choice is slower on a CPU.
+            jit_compile=experiment.jit_compile,  # Keras itself would choose XLA on a GPU.
         )
     return model
 

@@ -36,7 +36,8 @@ def main(argv: list[str] | None = None) -> int:
         argv: The arguments; by default those of the process.
 
     Returns:
-        The exit code: 0 success, 1 a run diverged or nobody reads stdout (2 while training),
+        The exit code: 0 success, 1 a run diverged or nobody reads stdout (2 while training, which
+        then ends),
         2 bad input, a run that failed or a file that cannot be written, 128 + n ended by signal n.
     """
     prepare_environment()

@@ -7,7 +7,8 @@ import os
 import pickle
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def save_run(run: Run, model: keras.Model, directory: Path) -> list[Path]:
         return saved
     first = next(iter(problems.values()))
     rescued, lost = [], problems
-    for refuge in (Path.home(), Path(tempfile.gettempdir())):
+    for refuge in _refuges():
         rest = {part: write for part, write in writers.items() if part in lost}
         paths, lost = _save(run.experiment.name, rest, refuge)
         rescued += paths
@@ -54,6 +55,13 @@ def save_run(run: Run, model: keras.Model, directory: Path) -> list[Path]:
         f"saved are {', '.join(map(str, [*saved, *rescued])) or 'none'}"
         + (f"; {', '.join(lost)} could not be saved anywhere" if lost else "")
     ) from first
+
+
+def _refuges() -> Iterator[Path]:
+    """The home folder and the one for temporary files, as far as there are any."""
+    for find in (Path.home, lambda: Path(tempfile.gettempdir())):
+        with suppress(OSError, RuntimeError):  # A user without an entry has no home.
+            yield find()
 
 
 Writers = dict[str, Callable[[Path], object]]

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TextIO
 
 from brainprop import checkpoints
-from brainprop.errors import BrainPropError
+from brainprop.errors import BrainPropError, StdoutLost
 from brainprop.experiments import Experiment, data_for
 from brainprop.files import writing, written_whole
 from brainprop.startup import announce, start_tensorflow
@@ -213,6 +213,9 @@ def complete(
 
     Returns:
         What became of it; its files are written.
+
+    Raises:
+        StdoutLost: Nobody reads what training prints; its checkpoints stay.
     """
     files = RunFiles(folder, experiment)
     try:
@@ -223,6 +226,8 @@ def complete(
             return _train(files, data_dir, gpus)
     except Busy as busy:
         return Attempt(Status.BUSY, f"busy in {busy}")
+    except StdoutLost:
+        raise
     except BrainPropError as error:
         return Attempt(Status.FAILED, str(error))
 

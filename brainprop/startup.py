@@ -38,7 +38,7 @@ def start_tensorflow() -> None:
         with quiet_stderr():
             import keras
             import tensorflow  # noqa: F401  # Its notes and its absence are told here.
-    except (ImportError, ValueError) as error:
+    except Exception as error:  # Libraries that do not match raise types of their own.
         way_out = "pip install -r requirements.txt"
         if "configuration" in str(error):  # As Keras calls what stands in its file.
             way_out = "set right or delete keras.json, in KERAS_HOME or ~/.keras"

@@ -21,7 +21,7 @@ from brainprop.callbacks import (
 )
 from brainprop.checkpoints import Checkpoint
 from brainprop.datasets import Data, Split, checksum, hold_out, pipeline
-from brainprop.errors import BrainPropError
+from brainprop.errors import BrainPropError, StdoutLost
 from brainprop.evaluation import EVALUATION_BATCH_SIZE, evaluate
 from brainprop.experiments import ALGORITHMS, Experiment
 from brainprop.files import make_directory, writing
@@ -94,9 +94,10 @@ def train(
             `validation_split`.
         checkpoint_dir: Write a checkpoint into this folder after every epoch.
         resume: Go on from the newest checkpoint there, or start if there is none.
-        callbacks: More Keras callbacks. At the end of an epoch, their logs hold all of
-            `Run.history`'s numbers. The learning rate is the experiment's at each beginning of an
-            epoch, so a callback that lowers it at an end (`ReduceLROnPlateau`) has no effect.
+        callbacks: More Keras callbacks. At the end of an epoch, their logs hold `Run.history`'s
+            numbers, but for what `diagnostics.Diagnostics` adds. The learning rate is the
+            experiment's at each beginning of an epoch, so a callback that lowers it at an end
+            (`ReduceLROnPlateau`) has no effect.
         interruption: What handles SIGINT and SIGTERM, if the caller wants them held back
             afterwards too, until what training leaves is saved.
 
@@ -218,7 +219,7 @@ def _fit(model: LearningRule, interruption: Interruption, **arguments) -> BrainP
         return error
     except BrokenPipeError:
         give_up_stdout()  # So that what is told next does not end in the same error.
-        return BrainPropError("nobody reads what training prints: send it to a file")
+        return StdoutLost("nobody reads what training prints: send it to a file")
     return None
 
 

@@ -55,8 +55,10 @@ def serialized(model: keras.Model) -> bytes:
             names = [f"{weight.path}:0" for weight in layer.weights]
             group.attrs["weight_names"] = _ascii(names)
             for name, weight in zip(names, layer.weights, strict=True):
-                # A checksum a chunk, which HDF5 itself verifies at reading.
-                group.create_dataset(name, data=weight.numpy(), chunks=True, fletcher32=True)
+                # A checksum a chunk, which HDF5 verifies at reading; a single number takes none.
+                value = weight.numpy()
+                verified = {"chunks": True, "fletcher32": True} if value.ndim else {}
+                group.create_dataset(name, data=value, **verified)
     return content.getvalue()
 
 
@@ -78,6 +80,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> str:
     """
     path = Path(path)
     layers = [layer for layer in model.layers if layer.weights]
+    weights = [weight for layer in layers for weight in layer.weights]
     check_readable(path)
     with reading(path, "copy or download it again"):
         if not h5py.is_hdf5(path):
@@ -88,8 +91,8 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> str:
         with h5py.File(path, "r") as file:
             stored = _stored_layers(file, path)
             _check_fit(stored, layers, model.name, path)
-            values = [_read(dataset, path) for _, datasets in stored for dataset in datasets]
-    weights = [weight for layer in layers for weight in layer.weights]
+            datasets = itertools.chain.from_iterable(datasets for _, datasets in stored)
+            values = [_read(*pair, path) for pair in zip(datasets, weights, strict=True)]
     for weight, value in zip(weights, values, strict=True):
         weight.assign(value)
     return stored[-1][0] if stored else ""
@@ -161,12 +164,17 @@ def _member(group: h5py.Group, name: str, kind: type, path: Path) -> h5py.Group 
     return group
 
 
-def _read(dataset: h5py.Dataset, path: Path) -> np.ndarray:
-    """The values of a weight, float32, verified, in memory that the file's size bounds."""
+def _read(dataset: h5py.Dataset, weight: keras.Variable, path: Path) -> np.ndarray:
+    """The values of a weight, verified, in memory that the file's size bounds.
+
+    They are float32, or integers where the weight is one: `Normalization` counts what it has seen.
+    """
     if dataset.is_virtual or dataset.external:
         raise BrainPropError(f"{path} keeps {dataset.name} in another file: none is followed")
-    if dataset.dtype.kind != "f" or dataset.dtype.itemsize > 8:
-        raise BrainPropError(f"{path} has {dataset.dtype} at {dataset.name}: weights are floats")
+    is_integer = keras.backend.is_int_dtype(weight.dtype)
+    if dataset.dtype.kind not in ("iu" if is_integer else "f") or dataset.dtype.itemsize > 8:
+        kind = "integers" if is_integer else "floats"
+        raise BrainPropError(f"{path} has {dataset.dtype} at {dataset.name}: weights are {kind}")
     if not _is_plain(dataset):
         raise BrainPropError(
             f"{path} is compressed or chunked in an unusual way at {dataset.name}: write it anew "
@@ -174,6 +182,8 @@ def _read(dataset: h5py.Dataset, path: Path) -> np.ndarray:
         )
     if dataset.id.get_storage_size() < dataset.nbytes:  # HDF5 would read zeros.
         raise ValueError(f"the values of {dataset.name} are missing in it")
+    if is_integer:
+        return dataset[()].astype(weight.dtype)
     with np.errstate(over="ignore"):
         value = dataset[()].astype("float32")
     if not np.isfinite(value).all():

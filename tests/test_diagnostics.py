@@ -111,6 +111,17 @@ def test_the_update_is_the_one_that_brainprops_training_step_makes(probe):
         assert measured[f"update_norm/{name}"] == pytest.approx(step, rel=1e-3)
 
 
+def test_frozen_layers_are_left_out_and_the_others_keep_their_names(probe):
+    model = small_network(BrainProp)
+    expected = measure(model, [probe])
+    model.layers[-1].trainable = False
+    measured = measure(model, [probe])
+    assert measured == {name: expected[name] for name in expected if LAYERS[1] not in name}
+    assert f"angle/{LAYERS[0]}" in measured
+    model.trainable = False
+    assert set(measure(model, [probe])) == {name for name in measured if LAYERS[0] not in name}
+
+
 def test_errors_beyond_the_bins_count_in_the_outermost_and_nan_in_none():
     counts = diagnostics._histogram(np.array([-7, -1.2, 0.04, 0.06, 1.24, 99, np.nan]))
     assert (counts[0], counts[12], counts[13], counts[-1], sum(counts)) == (2, 1, 1, 2, 6)

@@ -186,6 +186,19 @@ def test_two_processes_share_the_runs_and_one_goes_on_with_what_the_other_was_ki
     assert len(files(tmp_path)) == 4  # No checkpoint and no lock is left.
 
 
+def test_a_stdout_that_ends_while_training_ends_the_whole_command(tmp_path):
+    run = RunFiles(tmp_path, dense(epochs=500, patience=500))
+    process = start(*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--results", tmp_path,
+                    "--epochs", 500, "--patience", 500)  # fmt: skip
+    wait_for_checkpoint(run, process)
+    process.stdout.close()
+    assert process.wait(timeout=120) == 2
+    (line,) = process.stderr.read().splitlines()
+    assert "nobody reads what training prints" in line
+    assert run.epochs and not run.is_finished and run.holder is None
+    assert not list(tmp_path.rglob("*seed2*"))
+
+
 def test_a_busy_run_is_told_once_and_left_alone(tmp_path, capsys):
     run = RunFiles(tmp_path, dense())
     arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--results", str(tmp_path)]

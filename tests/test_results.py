@@ -166,6 +166,17 @@ def test_where_the_home_folder_is_full_too_the_temporary_one_is_taken(
     assert files(refuge / "out") == files(refuge / "home") == set()
 
 
+def test_a_user_without_a_home_folder_has_the_temporary_one(run, model, refuge, monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(results.Path, "home", no_home)
+    full(monkeypatch, "out")
+    with pytest.raises(BrainPropError, match="temporary"):
+        results.save_run(run, model, refuge / "out")
+    assert files(refuge / "temporary") == names()
+
+
 def test_what_cannot_be_saved_anywhere_is_told(run, model, refuge, monkeypatch):
     full(monkeypatch, "out", "home", "temporary", parts=("history.json",))
     with pytest.raises(BrainPropError, match="history.json could not be saved anywhere"):

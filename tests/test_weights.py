@@ -436,6 +436,27 @@ def test_any_keras_model_can_be_saved(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_weights_that_are_single_numbers_or_integers_come_back(tmp_path):
+    def network():
+        inputs = keras.Input((4,))
+        return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Normalization()(inputs)))
+
+    saved, loaded = network(), network()
+    saved.layers[1].adapt(np.arange(12).reshape(3, 4))
+    assert () in [weight.shape for weight in saved.weights]
+    save_weights(saved, tmp_path / "w.h5")
+    load_weights(loaded, tmp_path / "w.h5")
+    for a, b in zip(saved.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    with h5py.File(tmp_path / "w.h5", "r+") as file:
+        group = file[saved.layers[1].name]
+        (name,) = (n for n in group.attrs["weight_names"] if b"count" in n)
+        del group[name]
+        group[name] = 1.5
+    with pytest.raises(BrainPropError, match="weights are integers"):
+        load_weights(loaded, tmp_path / "w.h5")
+
+
 def test_a_network_of_many_layers_comes_back(tmp_path):
     model = keras.Sequential([keras.Input((3,)), *[keras.layers.ReLU() for _ in range(300)]])
     model.add(keras.layers.Dense(2))
