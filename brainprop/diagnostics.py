@@ -131,7 +131,7 @@ def _layers_with_kernel(model: LearningRule) -> dict[str, keras.Layer]:
     """The layers with a kernel that learns, under names that are the same for any such model."""
     layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
     names = [f"{number}_{type(layer).__name__}" for number, layer in enumerate(layers, start=1)]
-    names[-1:] = [f"{len(layers)}_output"]
+    names[-1] = f"{len(layers)}_output"
     return {name: layer for name, layer in zip(names, layers, strict=True) if layer.trainable}
 
 

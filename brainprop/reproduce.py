@@ -37,8 +37,8 @@ def main(argv: list[str] | None = None) -> int:
 
     Returns:
         The exit code: 0 success, 1 a run diverged or nobody reads stdout (2 while training, which
-        then ends),
-        2 bad input, a run that failed or a file that cannot be written, 128 + n ended by signal n.
+        then ends), 2 bad input, a run that failed or a file that cannot be written, 128 + n ended
+        by signal n.
     """
     prepare_environment()
     prepare_stdout()

@@ -91,8 +91,11 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> str:
         with h5py.File(path, "r") as file:
             stored = _stored_layers(file, path)
             _check_fit(stored, layers, model.name, path)
-            datasets = itertools.chain.from_iterable(datasets for _, datasets in stored)
-            values = [_read(*pair, path) for pair in zip(datasets, weights, strict=True)]
+            datasets = [dataset for _, datasets in stored for dataset in datasets]
+            values = [
+                _read(dataset, weight.dtype, path)
+                for dataset, weight in zip(datasets, weights, strict=True)
+            ]
     for weight, value in zip(weights, values, strict=True):
         weight.assign(value)
     return stored[-1][0] if stored else ""
@@ -164,14 +167,15 @@ def _member(group: h5py.Group, name: str, kind: type, path: Path) -> h5py.Group 
     return group
 
 
-def _read(dataset: h5py.Dataset, weight: keras.Variable, path: Path) -> np.ndarray:
+def _read(dataset: h5py.Dataset, dtype: str, path: Path) -> np.ndarray:
     """The values of a weight, verified, in memory that the file's size bounds.
 
-    They are float32, or integers where the weight is one: `Normalization` counts what it has seen.
+    They are float32, or of the weight's dtype where that is one of integers, as what
+    `Normalization` counts.
     """
     if dataset.is_virtual or dataset.external:
         raise BrainPropError(f"{path} keeps {dataset.name} in another file: none is followed")
-    is_integer = keras.backend.is_int_dtype(weight.dtype)
+    is_integer = keras.backend.is_int_dtype(dtype)
     if dataset.dtype.kind not in ("iu" if is_integer else "f") or dataset.dtype.itemsize > 8:
         kind = "integers" if is_integer else "floats"
         raise BrainPropError(f"{path} has {dataset.dtype} at {dataset.name}: weights are {kind}")
@@ -183,7 +187,7 @@ def _read(dataset: h5py.Dataset, weight: keras.Variable, path: Path) -> np.ndarr
     if dataset.id.get_storage_size() < dataset.nbytes:  # HDF5 would read zeros.
         raise ValueError(f"the values of {dataset.name} are missing in it")
     if is_integer:
-        return dataset[()].astype(weight.dtype)
+        return dataset[()].astype(dtype)
     with np.errstate(over="ignore"):
         value = dataset[()].astype("float32")
     if not np.isfinite(value).all():
