@@ -18,7 +18,7 @@ clean:
 	rm -rf $(VENV)
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/%.installed: %.txt $(wildcard requirements*.txt) | $(VENV)/bin/python
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r $<

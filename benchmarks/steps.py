@@ -11,6 +11,7 @@ from benchmarks.interleaved import compare
 from benchmarks.references import stock_model, torch_step
 from benchmarks.table import Row
 from brainprop.datasets import DATASETS
+from brainprop.errors import BrainPropError
 from brainprop.experiments import Experiment
 from brainprop.learning_rules import LearningRule
 from brainprop.models import model_for
@@ -70,9 +71,8 @@ def frameworks(rounds: int) -> list[Row]:
     batch = random_batch(experiment)
     try:
         theirs = torch_step(experiment, *batch)
-    except ModuleNotFoundError:
-        print("without PyTorch: pip install torch, to compare with it")
-        return []
+    except ModuleNotFoundError as error:
+        raise BrainPropError("PyTorch is missing: pip install torch") from error
     timing = compare({"ours": step_of(model_for(experiment), batch), "PyTorch": theirs}, rounds)
     return [Row("our deep step / PyTorch (CIFAR10)", timing, 0.80)]
 

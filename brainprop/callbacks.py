@@ -14,7 +14,6 @@ from brainprop import checkpoints
 from brainprop.checkpoints import Checkpoint
 from brainprop.errors import BrainPropError
 from brainprop.files import written_whole
-from brainprop.signals import handled_by
 
 
 def is_finite(logs) -> bool:
@@ -61,9 +60,6 @@ class Interrupted(Exception):
 class Interruption(keras.callbacks.Callback):
     """Ends training after the batch during which SIGINT or SIGTERM came; a second one does at once.
 
-    It handles them, as `signals.handled_by` does, while it is entered as a context. It can be
-    entered again within itself, which holds signals back that come once training is over.
-
     Attributes:
         received: The signal, or `None`.
     """
@@ -71,20 +67,9 @@ class Interruption(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self.received = None
-        self._entered = []
 
-    def __enter__(self):
-        self._entered.append(handled_by(self._note))
-        self._entered[-1].__enter__()
-        return self
-
-    def __exit__(self, kind, *_):
-        self._entered.pop().__exit__(None, None, None)
-        if kind is Interrupted:
-            print()  # The progress bar's line is not finished.
-        return kind is Interrupted
-
-    def _note(self, number, frame):
+    def note(self, number, frame):
+        """Handles a signal: give it to `signals.handled_by`."""
         if self.received is not None:
             raise KeyboardInterrupt(number)
         self.received = signal.Signals(number)
@@ -184,10 +169,10 @@ class History(keras.callbacks.History):
     def on_epoch_end(self, epoch, logs=None):
         logs = {name: np.asarray(value).tolist() for name, value in logs.items()}
         for name, value in logs.items():
-            values_before(epoch, self, name, value)
+            pad_with_nan(epoch, self, name, value)
         super().on_epoch_end(epoch, logs)
         for name, values in self.history.items():
-            values_before(epoch + 1, self, name, values[-1])
+            pad_with_nan(epoch + 1, self, name, values[-1])
 
 
 class CSVLog(keras.callbacks.Callback):
@@ -220,14 +205,17 @@ class CSVLog(keras.callbacks.Callback):
             writer.writerows(zip(itertools.count(), *columns.values()))
 
 
-def values_before(epoch: int, history: keras.callbacks.History, name: str, like) -> list:
-    """The figures that the history has under a name before an epoch, which is counted from 0.
+def pad_with_nan(epoch: int, history: keras.callbacks.History, name: str, like) -> list:
+    """Fills a figure's values up to an epoch, where a resumed run has epochs without it.
 
     Args:
-        epoch: The epoch.
-        history: It is filled up with NaN where a resumed run has epochs in which nobody took it.
+        epoch: The first epoch that is not filled, counted from 0.
+        history: The history that holds the values.
         name: Of the figure.
         like: Such a figure, a number or a list of numbers, in whose shape NaN comes.
+
+    Returns:
+        The values in the history, one for each epoch before.
     """
     values = history.history.setdefault(name, [])
     values += [np.full(np.shape(like), math.nan).tolist()] * (epoch - len(values))

@@ -27,8 +27,9 @@ from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, algorit
 from brainprop.files import check_figure, check_output, check_readable, make_directory
 from brainprop.options import add_data_dir, add_settings, settings_given
 from brainprop.pictures import read_pictures
+from brainprop.signals import handled_by
 from brainprop.startup import announce, prepare_environment, start_tensorflow
-from brainprop.streams import prepare_stdout
+from brainprop.streams import prepare_streams
 from brainprop.untrusted import read_bytes
 
 if TYPE_CHECKING:  # They import TensorFlow.
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         signal n.
     """
     prepare_environment()
-    prepare_stdout()
+    prepare_streams()
     parser = _parser()
     arguments = parser.parse_args(argv)
     return run_command(lambda: _run(arguments), parser, arguments.debug)
@@ -96,7 +97,8 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
 
     with devices.failures_told(), devices.strategy(arguments.gpus).scope():
         model = model_for(experiment)
-        with Interruption() as interruption:  # Signals wait until everything is saved.
+        interruption = Interruption()
+        with handled_by(interruption.note):  # Signals wait until everything is saved.
             run = train(
                 model,
                 experiment,
@@ -113,7 +115,7 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
                     saved = save_run(run, model, arguments.output_dir or Path())
                 except BrainPropError as error:
                     problems.append(error)
-    _tell(run, saved, arguments)
+    _tell(run, saved, resumable=bool(arguments.checkpoint_dir))
     if problems:
         raise BrainPropError("; ".join(map(str, problems))) from problems[0]
     if interruption.received is not None:
@@ -121,7 +123,7 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
     return FAILURE if run.outcome is Outcome.DIVERGED else SUCCESS
 
 
-def _tell(run: Run, saved: Sequence[Path], arguments: argparse.Namespace) -> None:
+def _tell(run: Run, saved: Sequence[Path], resumable: bool) -> None:
     """Tells how training ended, the best epoch last."""
     from brainprop.training import Outcome
 
@@ -131,7 +133,7 @@ def _tell(run: Run, saved: Sequence[Path], arguments: argparse.Namespace) -> Non
         print(f"saved {path}")
     if run.outcome is Outcome.DIVERGED:
         print("try a lower --learning-rate or another --seed", file=sys.stderr)
-    if run.outcome is Outcome.INTERRUPTED and arguments.checkpoint_dir:
+    if run.outcome is Outcome.INTERRUPTED and resumable:
         print(f"go on with: {_resume_command()}")
     if run.test_accuracy is not None:
         print(f"test accuracy {run.test_accuracy:.4f}, of the best epoch's weights")
@@ -398,7 +400,7 @@ def _parser() -> ArgumentParser:
     settings.add_argument(
         "--seed", metavar="N", type=int,
         help="of initial weights, shuffling, dropout and exploration "
-        f"(paper: {Experiment.seed}, tables 10 seeds)",
+        f"(paper: {Experiment.seed}, and ten seeds for its tables)",
     )  # fmt: skip
     settings.add_argument(
         "--gpus", metavar="N", type=int, help="spread each batch over N GPUs (paper: 1)"

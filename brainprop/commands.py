@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from brainprop.arguments import ArgumentParser
-from brainprop.errors import BrainPropError, printable
+from brainprop.errors import BrainPropError, one_line, printable
 from brainprop.signals import handled_by
 from brainprop.streams import end_stdout
 
@@ -43,6 +43,10 @@ def run_command(
         return SIGNAL_BASE + (interrupt.args[0] if interrupt.args else signal.SIGINT)
     except BrokenPipeError:
         return FAILURE
+    except MemoryError as error:  # While TensorFlow runs, `devices.failures_told` meets it.
+        if debug:
+            raise
+        return parser.report(f"out of memory ({one_line(error)}): end other programs")
     except OSError as error:  # Nothing else has met it: as a rule, stdout's disk is full.
         if debug:
             raise

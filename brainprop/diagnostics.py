@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from brainprop.callbacks import values_before
+from brainprop.callbacks import pad_with_nan
 from brainprop.datasets import Data, pipeline
 from brainprop.evaluation import EVALUATION_BATCH_SIZE
 from brainprop.experiments import Experiment
@@ -48,7 +48,7 @@ class Diagnostics(keras.callbacks.Callback):
             self._write_summaries(epoch, measured)
         # Not into the logs, all of which Keras prints.
         for name, value in measured.items():
-            values_before(epoch, self.model.history, name, value).append(value)
+            pad_with_nan(epoch, self.model.history, name, value).append(value)
 
     def on_train_end(self, logs=None):
         if self.log_dir is not None:
@@ -130,9 +130,11 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
 def _layers_with_kernel(model: LearningRule) -> dict[str, keras.Layer]:
     """The layers with a kernel that learns, under names that are the same for any such model."""
     layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
-    names = [f"{number}_{type(layer).__name__}" for number, layer in enumerate(layers, start=1)]
-    names[-1] = f"{len(layers)}_output"
-    return {name: layer for name, layer in zip(names, layers, strict=True) if layer.trainable}
+    return {
+        f"{number}_{'output' if layer is layers[-1] else type(layer).__name__}": layer
+        for number, layer in enumerate(layers, start=1)
+        if layer.trainable
+    }
 
 
 def _probe(model: LearningRule, layers: dict[str, keras.Layer], batches: Iterable) -> tuple:

@@ -6,12 +6,11 @@ that arguments are checked at once. The data sets' rows stand in `brainprop.data
 """
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from brainprop.arguments import check_name, check_number
-from brainprop.datasets import DATASETS, MAX_INTEGER, Data, load_data
+from brainprop.datasets import DATASETS, MAX_INTEGER, Data, held_out, load_data
 from brainprop.errors import BrainPropError
 
 
@@ -242,7 +241,10 @@ def data_for(experiment: Experiment, data_dir: Path | None = None) -> Data:
         experiment.seed,
     )
     if "batch_size" in experiment.departures():
-        images = math.floor(len(data[0][0]) * (1 - experiment.validation_split))
+        (_, labels), _ = data
+        images = len(labels)
+        if experiment.validation_split:
+            images -= held_out(labels, experiment.validation_split, experiment.seed).sum()
         check_number("batch_size", experiment.batch_size, int, 1, images)
     return data
 

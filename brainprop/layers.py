@@ -190,9 +190,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
             is_training=bool(learning),
         )
         if learning:
-            replicas = tf.distribute.get_replica_context()
-            if replicas and replicas.num_replicas_in_sync > 1:  # All keep the same averages.
-                mean, variance = replicas.all_reduce(tf.distribute.ReduceOp.MEAN, [mean, variance])
+            context = tf.distribute.get_replica_context()
+            if context and context.num_replicas_in_sync > 1:  # All keep the same averages.
+                mean, variance = context.all_reduce(tf.distribute.ReduceOp.MEAN, [mean, variance])
             for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 moving.assign(moving * self.momentum + batch * (1 - self.momentum))
         return outputs

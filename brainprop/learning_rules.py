@@ -44,7 +44,7 @@ class LearningRule(keras.Model):
 
     def penalty(self) -> tf.Tensor:
         """This replica's part of the regularization losses: a scalar, float32."""
-        losses = [tf.reduce_sum(loss) for loss in self.losses]
+        losses = [tf.reduce_sum(tf.cast(loss, tf.float32)) for loss in self.losses]
         return tf.add_n(losses) / replicas() if losses else tf.zeros(())
 
     @property
@@ -227,14 +227,18 @@ def selected_value(q_values: tf.Tensor, selected: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(attention * q_values, axis=-1)
 
 
-def shares(trials: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
-    """What each trial counts in the average over the batch, shape `(batch,)`.
+def shares(like: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
+    """What each trial counts in the average over the batch.
 
     That is `sample_weight / batch`, where the batch is that of all replicas together.
+
+    Args:
+        like: Has the shape `(batch,)` and the dtype of what is returned.
+        sample_weight: Of the trials; 1 for each if `None`.
     """
-    weights = tf.ones_like(trials) if sample_weight is None else sample_weight
-    batch = tf.cast(tf.size(trials), trials.dtype) * replicas()
-    return tf.cast(tf.reshape(weights, [-1]), trials.dtype) / batch
+    weights = tf.ones_like(like) if sample_weight is None else sample_weight
+    batch = tf.cast(tf.size(like), like.dtype) * replicas()
+    return tf.cast(tf.reshape(weights, [-1]), like.dtype) / batch
 
 
 def replicas() -> int:

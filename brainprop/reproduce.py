@@ -22,7 +22,7 @@ from brainprop.files import make_directory, writing
 from brainprop.options import add_data_dir, add_settings, settings_given
 from brainprop.run_folder import Attempt, RunFiles, Status, complete
 from brainprop.startup import prepare_environment, start_tensorflow
-from brainprop.streams import prepare_stdout
+from brainprop.streams import prepare_streams
 
 PAPER_SEEDS = range(1, 11)
 MAX_SEEDS = 1000
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         by signal n.
     """
     prepare_environment()
-    prepare_stdout()
+    prepare_streams()
     parser = _parser()
     arguments = parser.parse_args(argv)
 
@@ -303,8 +303,9 @@ def _parser() -> ArgumentParser:
         choices = f"one or more of {', '.join(known)}"
         runs.add_argument(option, metavar="NAME", nargs="+", help=choices)
     runs.add_argument(
-        "--seeds", metavar="SEEDS", type=_seeds, help="such as 1,3,5-7 (default: 1-10, the paper's)"
-    )
+        "--seeds", metavar="SEEDS", type=_seeds,
+        help="such as 1,3,5-7 (default: 1-10; the paper has ten)",
+    )  # fmt: skip
 
     action = parser.add_mutually_exclusive_group()
     action.add_argument(

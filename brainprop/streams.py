@@ -1,4 +1,4 @@
-"""What the commands print to: stdout may be closed, full or unread; stderr, libraries use too."""
+"""What the commands print to: it may be closed, full or unread; libraries use stderr, too."""
 
 import io
 import os
@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-def prepare_stdout() -> None:
-    """Has a stdout, and lets it tell the name of any file, which a terminal may not be able to."""
-    if sys.stdout is None:  # The program was started with it closed.
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # For as long as the program runs.
+def prepare_streams() -> None:
+    """Has a stdout and a stderr, also where the program was started with one of them closed.
+
+    Stdout can then tell the name of any file, which a terminal may not be able to.
+    """
+    for name in ("stdout", "stderr"):  # In the order of the descriptors that are free for them.
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # As long as the program runs.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

@@ -16,6 +16,7 @@ from brainprop.callbacks import (
     Checkpointing,
     EpochSeconds,
     History,
+    Interrupted,
     Interruption,
     is_finite,
 )
@@ -26,6 +27,7 @@ from brainprop.evaluation import EVALUATION_BATCH_SIZE, evaluate
 from brainprop.experiments import ALGORITHMS, Experiment
 from brainprop.files import make_directory, writing
 from brainprop.learning_rules import LearningRule
+from brainprop.signals import handled_by
 from brainprop.streams import give_up_stdout
 
 
@@ -98,8 +100,8 @@ def train(
             numbers, but for what `diagnostics.Diagnostics` adds. The learning rate is the
             experiment's at each beginning of an epoch, so a callback that lowers it at an end
             (`ReduceLROnPlateau`) has no effect.
-        interruption: What handles SIGINT and SIGTERM, if the caller wants them held back
-            afterwards too, until what training leaves is saved.
+        interruption: What notes SIGINT and SIGTERM, if the caller has it handle them afterwards
+            too, with `signals.handled_by`, until what training leaves is saved.
 
     Returns:
         The run. SIGINT and SIGTERM end it after the batch under way, and an error that comes
@@ -107,9 +109,11 @@ def train(
 
     Raises:
         BrainPropError: The model or the data are not the experiment's, the checkpoints are
-            damaged or belong to another run, several GPUs cannot share the batches evenly, or an
-            error came before there was anything to keep.
+            damaged or belong to another run, `resume` has no `checkpoint_dir`, several GPUs cannot
+            share the batches evenly, or an error came before there was anything to keep.
     """
+    if resume and checkpoint_dir is None:
+        raise BrainPropError("resume needs checkpoint_dir: name the folder to go on from")
     _check_match(model, experiment, data)
     train_set, validation_set, test_set = splits(data, experiment)
     devices.check_even_parts(
@@ -192,6 +196,7 @@ def _check_match(model: LearningRule, experiment: Experiment, data: Data) -> Non
     """Refuses a model or data that are not the experiment's, under whose name the run is kept."""
     own: dict[str, object] = {"algorithm": type(model).__name__}
     own |= {name: getattr(model, name, None) for name in ALGORITHMS[experiment.algorithm].arguments}
+    own["name"] = model.name
     for name, value in own.items():
         expected = getattr(experiment, name)
         if value != expected:
@@ -213,8 +218,15 @@ def _fit(model: LearningRule, interruption: Interruption, **arguments) -> BrainP
     """Keras's `fit`, to its end, an interruption or a failure, which is returned."""
     try:
         # Files that cannot be written are the callbacks'.
-        with interruption, writing("a log", "make room for it"), devices.failures_told():
+        with (
+            handled_by(interruption.note),
+            writing("a log", "make room for it"),
+            devices.failures_told(),
+        ):
             model.fit(**arguments)
+    except Interrupted:
+        if sys.stdout.isatty():
+            print()  # The progress bar's line is not finished.
     except BrainPropError as error:
         return error
     except BrokenPipeError:

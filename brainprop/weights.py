@@ -130,7 +130,7 @@ def _names(group: h5py.Group, attribute: str) -> list[str]:
     return [name.decode() if isinstance(name, bytes) else name for name in names]
 
 
-def _check_fit(stored, layers: list[keras.Layer], model: str, path: Path) -> None:
+def _check_fit(stored, layers: list[keras.Layer], network: str, path: Path) -> None:
     """Compares the names and shapes of all weights, layer by layer.
 
     Weights of the same name and shape that changed places are beyond it.
@@ -141,7 +141,7 @@ def _check_fit(stored, layers: list[keras.Layer], model: str, path: Path) -> Non
     for number, ((name, here), (other, there)) in enumerate(pairs, start=1):
         if here != there:
             raise BrainPropError(
-                f"{path} does not fit {model}: layer {number} with weights, {name or other}, "
+                f"{path} does not fit {network}: layer {number} with weights, {name or other}, "
                 f"has {there} in the file and {here} in the model: give a file of this network"
             )
 

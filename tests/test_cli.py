@@ -397,6 +397,25 @@ def test_a_stdout_that_is_full_or_closed_is_no_traceback(trained):
     assert (closed.returncode, closed.stderr) == (0, "")
 
 
+def test_a_closed_stderr_is_no_traceback(tmp_path):
+    """What would be told there goes nowhere, not to stdout either."""
+    bad = f"{sys.executable} {PROJECT}/main.py MNIST deep EBP 2>&-"
+    result = subprocess.run(bad, shell=True, capture_output=True, text=True, cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (2, "")
+
+
+def test_memory_that_runs_out_before_training_is_told_in_one_line(monkeypatch, capsys):
+    def data_for(*_):
+        raise MemoryError("Unable to allocate 1.35 GiB")
+
+    monkeypatch.setattr(cli, "data_for", data_for)
+    assert cli.main([*MNIST]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "out of memory (Unable to allocate 1.35 GiB): " in error
+    with pytest.raises(MemoryError):
+        cli.main([*MNIST, "--debug"])
+
+
 def test_a_stdout_that_ends_while_training_is_told_in_one_line(tmp_path):
     process = start(*MNIST, *SHORT, "--checkpoint-dir", tmp_path)
     wait_for_checkpoint(tmp_path, 1, process)

@@ -31,7 +31,7 @@ from official_layouts import (
 )
 
 from brainprop.arguments import closest
-from brainprop.datasets import DATASETS, cifar, load_data, mnist, pickles, tiny_imagenet
+from brainprop.datasets import DATASETS, cifar, load_data, mnist, pickles, sources, tiny_imagenet
 from brainprop.errors import BrainPropError
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -64,16 +64,6 @@ def load_tiny(folder):
 
 
 # The table
-
-
-def test_table_has_the_papers_combinations():
-    assert {name: row.architectures for name, row in DATASETS.items()} == {
-        "MNIST": ("dense", "loccon", "conv"),
-        "CIFAR10": ("loccon", "conv", "deep"),
-        "CIFAR100": ("loccon", "conv", "deep"),
-        "TinyImageNet": ("deep",),
-    }
-    assert [row.classes for row in DATASETS.values()] == [10, 10, 100, 200]
 
 
 def test_importing_the_table_imports_no_tensorflow():
@@ -190,6 +180,20 @@ def test_a_download_appears_whole_and_is_found_again(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.utils, "get_file", None)
     assert len(load_data("MNIST", tmp_path)[0][0]) == 20
     assert socket.getdefaulttimeout() is None
+
+
+def test_a_download_goes_into_kerass_cache_also_from_within_it(tmp_path, monkeypatch):
+    import keras
+
+    cache = Path(os.environ["KERAS_HOME"], "datasets")
+    cache.mkdir()
+    monkeypatch.chdir(cache)
+    monkeypatch.setattr(sources, "PROJECT_DIR", tmp_path)
+    monkeypatch.setattr(
+        keras.utils, "get_file", lambda name, url, cache_dir, **_: write_mnist(Path(cache_dir))
+    )
+    assert len(load_data("MNIST")[0][0]) == 20
+    assert (cache / "mnist.npz").exists() and not list(tmp_path.iterdir())
 
 
 # MNIST

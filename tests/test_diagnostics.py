@@ -122,6 +122,15 @@ def test_frozen_layers_are_left_out_and_the_others_keep_their_names(probe):
     assert set(measure(model, [probe])) == {name for name in measured if LAYERS[0] not in name}
 
 
+def test_a_network_without_kernels_is_measured_too(probe):
+    inputs = keras.Input((6,))
+    model = BrainProp(inputs, keras.layers.Rescaling(2.0)(inputs))
+    model.compile(keras.optimizers.SGD(LEARNING_RATE))
+    measured = measure(model, [probe])
+    assert set(measured) == OF_THE_NETWORK
+    assert measured["q_selected"] == pytest.approx(2 * probe[0].max(axis=1).mean())
+
+
 def test_errors_beyond_the_bins_count_in_the_outermost_and_nan_in_none():
     counts = diagnostics._histogram(np.array([-7, -1.2, 0.04, 0.06, 1.24, 99, np.nan]))
     assert (counts[0], counts[12], counts[13], counts[-1], sum(counts)) == (2, 1, 1, 2, 6)

@@ -9,7 +9,7 @@ import pytest
 from brainprop import build_model
 from brainprop.datasets import DATASETS
 from brainprop.errors import BrainPropError
-from brainprop.experiments import ARCHITECTURES, Experiment
+from brainprop.experiments import ARCHITECTURES, Experiment, data_for
 
 COMBINATIONS = {
     "MNIST": ("dense", "loccon", "conv"),
@@ -112,6 +112,15 @@ def test_unknown_names_are_met_with_the_nearest(names, hint):
 def test_numbers_out_of_range_are_named(name, value):
     with pytest.raises(BrainPropError, match=name):
         Experiment("MNIST", "conv", "BrainProp", **{name: value})
+
+
+def test_a_batch_may_have_all_images_that_a_validation_split_leaves():
+    """Of 60,000 images, 6,000; in floating point, 60,000 * (1 - 0.9) is a little less."""
+    settings = {"validation_split": 0.9, "max_eval_samples": 10}
+    (images, _), _ = data_for(Experiment("MNIST", "dense", "EBP", batch_size=6000, **settings))
+    assert len(images) == 60_000
+    with pytest.raises(BrainPropError, match="batch_size .*from 1 to 6000, not 6001"):
+        data_for(Experiment("MNIST", "dense", "EBP", batch_size=6001, **settings))
 
 
 def test_numpys_numbers_become_pythons():

@@ -69,6 +69,13 @@ def test_a_stdout_that_is_full_is_told_in_one_line(folder):
     assert contents(folder) == expected(folder)
 
 
+def test_a_closed_stderr_has_no_progress_bar(folder):
+    line = f"{sys.executable} {SCRIPT} 2>&-"
+    run = subprocess.run(line, shell=True, capture_output=True, text=True)
+    assert run.returncode == 0 and "extracted 18 files" in run.stdout
+    assert contents(folder) == expected(folder)
+
+
 def test_script_helps_without_tensorflow():
     run = subprocess.run(
         [sys.executable, "-X", "importtime", SCRIPT, "--help"], capture_output=True, text=True

@@ -20,6 +20,7 @@ from brainprop.errors import BrainPropError
 from brainprop.evaluation import evaluate
 from brainprop.experiments import Experiment
 from brainprop.models import model_for
+from brainprop.signals import handled_by
 from brainprop.training import Outcome, train
 
 
@@ -125,6 +126,10 @@ def test_the_folder_for_checkpoints_may_be_new_and_a_text(data, tmp_path):
         (Experiment("MNIST", "conv", "EBP"), "the algorithm EBP, and the experiment BrainProp"),
         (experiment(exploration_rate=0.3), "exploration_rate 0.3, and the experiment 0.02"),
         (experiment(seed=2), "seed 2, and the experiment 1"),
+        (
+            experiment("dense"),
+            "name MNIST_dense_BrainProp, and the experiment MNIST_conv_BrainProp",
+        ),
     ],
 )
 def test_a_model_of_another_experiment_is_refused(made_for, problem, data):
@@ -225,6 +230,11 @@ def test_weights_that_diverge_in_an_epochs_last_step_are_not_the_best(data):
     assert done.outcome is Outcome.DIVERGED and done.best_epoch == 0
 
 
+def test_resuming_needs_a_folder_to_go_on_from(data):
+    with pytest.raises(BrainPropError, match="resume needs checkpoint_dir"):
+        run(experiment("dense"), data, resume=True)
+
+
 def test_a_checkpoint_of_another_network_is_refused(data, tmp_path):
     run(experiment("dense", epochs=1), data, tmp_path)
     (path,) = checkpoints.paths(tmp_path)
@@ -239,7 +249,8 @@ def test_signals_wait_until_the_caller_is_done(data):
     before = signal.getsignal(signal.SIGTERM)
     settings = experiment("dense")
     kill = InSecondEpoch(lambda: os.kill(os.getpid(), signal.SIGTERM))
-    with Interruption() as interruption:
+    interruption = Interruption()
+    with handled_by(interruption.note):
         done = train(model_for(settings), settings, data, None, False, [kill], interruption)
         assert done.interrupted_by is interruption.received is signal.SIGTERM
         with pytest.raises(KeyboardInterrupt):  # a second one ends it at once
@@ -456,10 +467,11 @@ def test_a_resumed_runs_log_has_each_epoch_once_under_its_own_headings(data, tmp
 def test_a_signal_that_the_shell_ignores_stays_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with Interruption() as interruption:
+        interruption = Interruption()
+        with handled_by(interruption.note):
             signal.raise_signal(signal.SIGINT)
             assert interruption.received is None
-            assert signal.getsignal(signal.SIGTERM) == interruption._note
+            assert signal.getsignal(signal.SIGTERM) == interruption.note
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)

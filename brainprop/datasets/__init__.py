@@ -9,11 +9,11 @@ from pathlib import Path
 
 from brainprop.arguments import check_name, check_number
 from brainprop.datasets import cifar, mnist, tiny_imagenet
-from brainprop.datasets.splits import Data, Split, checksum, hold_out, sample
+from brainprop.datasets.splits import Data, Split, checksum, held_out, hold_out, sample
 
 MAX_INTEGER = 2**31 - 1
 
-__all__ = ["DATASETS", "Data", "Dataset", "Split", "checksum", "hold_out", "load_data"]
+__all__ = ["DATASETS", "Data", "Dataset", "Split", "checksum", "held_out", "hold_out", "load_data"]
 
 
 @dataclass(frozen=True)

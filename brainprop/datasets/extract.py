@@ -20,7 +20,7 @@ from brainprop.commands import SUCCESS, run_command
 from brainprop.datasets.tiny_imagenet import FOLDER, MAX_TEXT_BYTES, MAX_ZIP_BYTES, SOURCE
 from brainprop.errors import BrainPropError
 from brainprop.files import writing
-from brainprop.streams import prepare_stdout
+from brainprop.streams import prepare_streams
 from brainprop.untrusted import open_zip, reading
 
 MAX_MEMBERS = 200_000  # the real one has about 120,000
@@ -137,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 success, 1 nobody reads stdout, 2 bad input or a file that cannot be
         written, 128 + n ended by signal n.
     """
-    prepare_stdout()
+    prepare_streams()
     parser = ArgumentParser(
         prog="tinyimagenet.py",
         description=f"Extracts {SOURCE.file_name} of the current directory into it. Run it again "

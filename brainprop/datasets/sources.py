@@ -111,7 +111,7 @@ def _keras_cache() -> Path:
 
 def _download(source: Source, places: list[Path]) -> Path:
     """Downloads into Keras's cache, under the final name only once it is complete."""
-    cache = places[-1]
+    cache = _keras_cache()
     try:
         cache.mkdir(parents=True, exist_ok=True)
         remove_stale(cache)

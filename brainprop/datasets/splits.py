@@ -82,6 +82,23 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
         BrainPropError: Either of them would be empty.
     """
     images, labels = split
+    taken = held_out(labels, fraction, seed)
+    return (images[~taken], labels[~taken]), (images[taken], labels[taken])
+
+
+def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Which images `hold_out` takes aside.
+
+    Args:
+        labels: Shape (n,).
+        fraction, seed: As for `hold_out`.
+
+    Returns:
+        True for those, shape (n,).
+
+    Raises:
+        BrainPropError: As `hold_out`.
+    """
     rng = np.random.default_rng(seed)
     taken = np.zeros(len(labels), bool)
     for label in np.unique(labels):
@@ -92,7 +109,7 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
             f"validation_split {fraction} of {len(labels)} images leaves none to train on or to "
             "validate with: choose another one"
         )
-    return (images[~taken], labels[~taken]), (images[taken], labels[taken])
+    return taken
 
 
 def checksum(data: Data) -> int:
