@@ -58,7 +58,7 @@ class Interrupted(Exception):
 
 
 class Interruption(keras.callbacks.Callback):
-    """Ends training after the batch during which SIGINT or SIGTERM came; a second one does at once.
+    """Ends training after the batch during which a signal came; a second one does at once.
 
     Attributes:
         received: The signal, or `None`.
@@ -84,6 +84,8 @@ class Interruption(keras.callbacks.Callback):
 class Checkpointing(keras.callbacks.Callback):
     """Writes a checkpoint after every epoch, and starts from one.
 
+    Only one run may write into a folder: two would remove each other's.
+
     Args:
         directory: Where the checkpoints lie.
         experiment: The settings, kept with the checkpoint.
@@ -99,6 +101,7 @@ class Checkpointing(keras.callbacks.Callback):
         self.history, self.best, self.stopping = history, best, stopping
 
     def on_train_begin(self, logs=None):
+        self.known = set(checkpoints.paths(self.directory))
         state = self.resumed
         if state is None:
             return
@@ -122,7 +125,12 @@ class Checkpointing(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if not is_finite(logs):
             return  # The last good checkpoint stays the newest.
-        checkpoints.save(
+        if not self.known.issuperset(checkpoints.paths(self.directory)):
+            raise BrainPropError(
+                f"another run writes checkpoints into {self.directory}, too: "
+                "give each a --checkpoint-dir of its own"
+            )
+        written = checkpoints.save(
             Checkpoint(
                 epoch=epoch + 1,
                 settings=self.experiment.settings(),
@@ -137,6 +145,7 @@ class Checkpointing(keras.callbacks.Callback):
             ),
             self.directory,
         )
+        self.known.add(written)
 
     def _variables(self):
         """The model's variables, random state among them, and the optimizer's."""

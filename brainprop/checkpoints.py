@@ -160,7 +160,8 @@ def newest(directory: Path, experiment: Experiment) -> Checkpoint | None:
         return checkpoint
     if candidates:
         raise BrainPropError(
-            f"all checkpoints in {directory} are damaged: delete them to start from the beginning"
+            f"all checkpoints in {directory} are damaged or cannot be read, as told above: set "
+            "that right, or delete those that are damaged to start from the beginning"
         )
     return None
 

@@ -26,7 +26,15 @@ def description() -> str:
         reason = 'TensorFlow cannot use the GPU: pip install "tensorflow[and-cuda]"'
     else:
         reason = "no GPU found"
-    return f"{processor()}, {os.cpu_count()} cores ({reason})"
+    return f"{processor()}, {_cores()} cores ({reason})"
+
+
+def _cores() -> int | None:
+    """How many cores TensorFlow may use: a scheduler may have given the process a part of them."""
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    if hasattr(os, "sched_getaffinity"):  # macOS has none.
+        return threads or len(os.sched_getaffinity(0))
+    return threads or os.cpu_count()
 
 
 def processor() -> str:

@@ -17,7 +17,7 @@ from brainprop.callbacks import pad_with_nan
 from brainprop.datasets import Data, pipeline
 from brainprop.evaluation import EVALUATION_BATCH_SIZE
 from brainprop.experiments import Experiment
-from brainprop.learning_rules import EBP, BrainProp, LearningRule, replicas
+from brainprop.learning_rules import EBP, BrainProp, LearningRule, class_indices, replicas
 from brainprop.local_rule import angle
 from brainprop.training import splits
 
@@ -88,7 +88,7 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
 
     Args:
         model: A compiled model, in which each layer with a kernel is used once.
-        batches: The probe batch, in parts `(images, labels)`; labels are integers.
+        batches: The probe batch, in parts `(images, labels)`; labels are such as the rules take.
 
     Returns:
         For each layer with a kernel that learns, named by its number and kind:
@@ -109,9 +109,11 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
     """
     layers = _layers_with_kernel(model)
     labels, q_values, peaks, gradients = _probe(model, layers, batches)
+    labels = class_indices(labels, q_values).numpy()
+    learning_rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
     measured: dict[str, float | list[int]] = {}
     for name, layer in layers.items():
-        update = float(model.optimizer.learning_rate) * gradients[type(model).__name__][name]
+        update = learning_rate * gradients[type(model).__name__][name]
         updates = (gradients[rule][name].astype("float64") for rule in ("BrainProp", "EBP"))
         with np.errstate(invalid="ignore"):  # Without a gradient, there is no angle.
             measured[f"angle/{name}"] = angle(*updates)
@@ -141,7 +143,7 @@ def _probe(model: LearningRule, layers: dict[str, keras.Layer], batches: Iterabl
     """Runs the network on the probe batch, and the rules' feedback backwards through it.
 
     Returns:
-        labels: Shape `(n,)`.
+        labels: As the batches have them.
         outputs: Shape `(n, classes)`, float32.
         peaks: The largest activity of each ReLU, by layer.
         gradients: The gradient of each kernel, averaged over the batch, by rule and layer.

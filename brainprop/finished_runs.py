@@ -26,7 +26,7 @@ class Result:
         best_epoch: That epoch, counted from 1.
         val_accuracy: In percent, after each epoch.
         seconds: The median time of an epoch.
-        training_images: How many there were.
+        training_images, validation_images: How many there were.
         device: What it ran on.
     """
 
@@ -37,6 +37,7 @@ class Result:
     val_accuracy: tuple[float, ...]
     seconds: float
     training_images: int
+    validation_images: int
     device: str
 
     @property
@@ -75,6 +76,7 @@ def _read(path: Path) -> Result:
         tuple(100 * value for value in told["history"]["val_accuracy"]),
         median(told["history"]["seconds"]),
         told["images"]["training"],
+        told["images"]["validation"],
         printable(told["device"]),
     )
 
@@ -87,11 +89,11 @@ def _is_possible(told: dict, experiment: Experiment) -> bool:
     """
     history, epochs, best_epoch = told["history"], told["epochs"], told["best_epoch"]
     figures = [history[name] for name in ("loss", "val_loss", "val_accuracy", "seconds")]
-    images = told["images"]["training"]
+    images = [told["images"][name] for name in ("training", "validation")]
     tested = told["test_accuracy"] is not None
     if (
-        not all(isinstance(number, int) for number in (epochs, best_epoch, images))
-        or images < 1
+        not all(isinstance(number, int) for number in (epochs, best_epoch, *images))
+        or min(images) < 1
         or any(len(values) != epochs for values in figures)
         or not all(0 <= value < math.inf for value in history["seconds"])
         or not all(0 <= value <= 1 for value in history["val_accuracy"])

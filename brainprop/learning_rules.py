@@ -20,27 +20,28 @@ if keras.backend.backend() != "tensorflow":
 class LearningRule(keras.Model):
     """A classifier with a linear output layer; subclasses say how it learns.
 
-    It is made as `Rule(inputs, outputs)`. Labels are integers, shape `(batch,)` or `(batch, 1)`, or
+    It is made as `Rule(inputs, outputs)`; of a `Sequential`, give `inputs` and `outputs[0]`. Labels
+    are integers, shape `(batch,)` or `(batch, 1)`, or
     one-hot, shape `(batch, classes)`; of soft ones, EBP takes the probabilities, and BrainProp,
     which is rewarded for one class, the largest. `compile` needs no loss and heeds none, since the
     rule brings its own. Under a policy of mixed precision, give the output layer `dtype="float32"`:
     in 16 bits, its outputs would be rounded.
 
     Raises:
-        TypeError: Inputs and outputs are missing: no network is given by a `call` of its own.
-        ValueError: The outputs are several tensors, or went through a softmax.
+        TypeError: Inputs and outputs are missing: no network is given by a `call` of its own. Or
+            another argument is none of the rule's.
+        ValueError: The outputs are several tensors or of another shape, or went through a softmax.
     """
 
     def __init__(self, *args, **kwargs):
-        if not args and "inputs" not in kwargs:  # Keras would tell at times, and obscurely.
-            raise TypeError(f"make it as {type(self).__name__}(inputs, outputs), without a `call`")
+        rule, given = type(self).__name__, kwargs.keys()
+        if len(args) + len(given & {"inputs", "outputs"}) < 2:  # Keras would tell obscurely.
+            raise TypeError(f"make it as {rule}(inputs, outputs), without a `call`")
+        unknown = given - {"inputs", "outputs", "name", "trainable"}
+        if unknown:  # Keras would pass over what is misspelt.
+            raise TypeError(f"{rule} takes no {', '.join(sorted(unknown))}")
         super().__init__(*args, **kwargs)
-        if not isinstance(self.output, keras.KerasTensor):
-            raise ValueError("outputs must be one tensor, of shape (batch, classes)")
-        last = next(layer for layer in self.operations if layer.name == self.output_names[0])
-        softmax = getattr(last, "activation", None) is keras.activations.softmax
-        if softmax or type(last).__name__ == "Softmax":  # Both of Keras's layer and operation.
-            raise ValueError(f"outputs must be linear: take the softmax from layer {last.name!r}")
+        check_outputs(self.output)
 
     def penalty(self) -> tf.Tensor:
         """This replica's part of the regularization losses: a scalar, float32."""
@@ -103,8 +104,9 @@ class BrainProp(LearningRule):
             q_selected = selected_value(q_values, selected)
             penalty = self.penalty()
 
-        reward = tf.cast(tf.equal(selected, class_indices(labels, q_values)), q_selected.dtype)
+        reward = rewards(selected, labels, q_values)
         reward_prediction_error = reward - q_selected
+        # delta / batch, which the tape sums up: the average over the batch.
         learning_signal = reward_prediction_error * shares(reward, sample_weight)
 
         # The tape yields d q_s / dW of the selected unit alone, gated by delta. Optimizers step
@@ -126,8 +128,8 @@ class BrainProp(LearningRule):
         """The loss without exploration, by which Keras evaluates: a scalar, float32."""
         del x, training
         q_values = tf.cast(y_pred, tf.float32)
-        greedy = tf.argmax(q_values, axis=-1, output_type=tf.int32)
-        reward = tf.cast(tf.equal(greedy, class_indices(y, q_values)), q_values.dtype)
+        greedy = greedy_class(q_values)
+        reward = rewards(greedy, y, q_values)
         reward_prediction_error = reward - selected_value(q_values, greedy)
         weights = shares(reward, sample_weight)
         return tf.reduce_sum(weights * reward_prediction_error**2) / 2 + self.penalty()
@@ -141,7 +143,7 @@ class BrainProp(LearningRule):
         Returns:
             The selected class of each trial, shape `(batch,)`, int32.
         """
-        greedy = tf.argmax(q_values, axis=-1, output_type=tf.int32)
+        greedy = greedy_class(q_values)
         if self.exploration_rate == 0:
             return greedy
         boltzmann = keras.random.categorical(q_values, 1, seed=self.seed_generator)[:, 0]
@@ -184,6 +186,25 @@ class EBP(LearningRule):
         return tf.reduce_sum(cross_entropy * shares(cross_entropy, sample_weight)) + self.penalty()
 
 
+def check_outputs(outputs: keras.KerasTensor) -> None:
+    """Refuses outputs from which the rules would learn something else, without a word.
+
+    Raises:
+        ValueError: They are several tensors or of another shape, or went through a softmax.
+    """
+    one = isinstance(outputs, keras.KerasTensor)
+    if not one or len(outputs.shape) != 2 or outputs.shape[1] in (None, 1):
+        raise ValueError(
+            "outputs must be one tensor, of shape (batch, classes), two classes or more"
+        )
+    last, _, index = outputs._keras_history
+    while getattr(last, "outputs", None):  # A model in the model.
+        last, _, index = last.outputs[index]._keras_history
+    softmax = getattr(last, "activation", None) in (keras.activations.softmax, tf.nn.softmax)
+    if softmax or type(last).__name__ == "Softmax":  # Both of Keras's layer and operation.
+        raise ValueError(f"outputs must be linear: take the softmax from layer {last.name!r}")
+
+
 def class_indices(labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     """Integer labels, shape `(batch,)`, int32, from integer or from one-hot ones.
 
@@ -221,6 +242,20 @@ def is_by_class(labels: tf.Tensor, classes: int) -> bool:
     return labels.shape.rank == 2 and labels.shape[1] == classes
 
 
+def greedy_class(q_values: tf.Tensor) -> tf.Tensor:
+    """The class of the largest Q-value in each trial, shape `(batch,)`, int32."""
+    return tf.argmax(q_values, axis=-1, output_type=tf.int32)
+
+
+def rewards(selected: tf.Tensor, labels: tf.Tensor, q_values: tf.Tensor) -> tf.Tensor:
+    """1 where the selected class is the right one, else 0: shape `(batch,)`, as Q-values in dtype.
+
+    Raises:
+        Exception: As `class_indices`.
+    """
+    return tf.cast(tf.equal(selected, class_indices(labels, q_values)), q_values.dtype)
+
+
 def selected_value(q_values: tf.Tensor, selected: tf.Tensor) -> tf.Tensor:
     """The selected unit's Q-value in each trial, shape `(batch,)`: attention is on it alone."""
     attention = tf.one_hot(selected, q_values.shape[-1], dtype=q_values.dtype)
@@ -230,7 +265,8 @@ def selected_value(q_values: tf.Tensor, selected: tf.Tensor) -> tf.Tensor:
 def shares(like: tf.Tensor, sample_weight: tf.Tensor | None) -> tf.Tensor:
     """What each trial counts in the average over the batch.
 
-    That is `sample_weight / batch`, where the batch is that of all replicas together.
+    That is `sample_weight / batch`, where the batch is that of all replicas together, which have
+    equal parts of it.
 
     Args:
         like: Has the shape `(batch,)` and the dtype of what is returned.
@@ -260,10 +296,9 @@ class TrialMeans:
         self.means = {name: keras.metrics.Mean(name) for name in names}
 
     def update(self, reward, reward_prediction_error, selected, q_values) -> None:
-        greedy = tf.argmax(q_values, axis=-1, output_type=selected.dtype)
         self.means["reward"].update_state(reward)
         self.means["abs_reward_prediction_error"].update_state(tf.abs(reward_prediction_error))
-        self.means["explored"].update_state(selected != greedy)
+        self.means["explored"].update_state(selected != greedy_class(q_values))
 
     def result(self) -> dict[str, float]:
         return {name: float(mean.result()) for name, mean in self.means.items()}

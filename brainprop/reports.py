@@ -42,7 +42,9 @@ class Row:
     @property
     def is_comparable(self) -> bool:
         """Whether the paper's figures hold for it: its settings, and the whole data set."""
-        whole = self.training_images == DATASETS[self.experiment.dataset].training_images
+        dataset = DATASETS[self.experiment.dataset]
+        tests = {dataset.test_images, *self.values("validation_images")}
+        whole = self.training_images == dataset.training_images and len(tests) == 1
         return whole and self.experiment.departures().keys() <= COMPARABLE
 
     @property
@@ -155,7 +157,10 @@ def as_markdown(rows: Sequence[Row]) -> str:
         sections += _section(rows_of_group[0], lines)
     devices = sorted({result.device for row in rows for result in row.results})
     if devices:
-        sections.append("Seconds are those of " + "; ".join(devices) + ".")
+        sections.append(
+            f"Seconds are those of {'; '.join(devices)}. Of a run in several pieces, this names "
+            "what the last one ran on."
+        )
     sections.append("![Validation accuracy over epochs](report.png)")
     return "\n\n".join(sections) + "\n"
 

@@ -58,8 +58,9 @@ def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) 
     """Runs what is not finished, tells what becomes of each, and goes on after those that fail."""
     make_directory(arguments.results, "--results")
     runs = {experiment: RunFiles(arguments.results, experiment) for experiment in experiments}
-    to_do = [experiment for experiment, files in runs.items() if not files.is_finished]
-    counts = Counter(_status(files) for files in runs.values() if files.is_finished)
+    done = {experiment: files for experiment, files in runs.items() if files.is_finished}
+    to_do = [experiment for experiment in runs if experiment not in done]
+    counts = Counter(_status(files) for files in done.values())
     finished = counts.total() - counts[Status.FAILED]
     told = f"{_runs(len(runs))} in {arguments.results}, {finished} finished"
     diverged = counts[Status.DIVERGED]
@@ -119,8 +120,8 @@ def _on_cluster(
 
     return complete_all(
         experiments,
-        arguments.results.resolve(),
-        arguments.data_dir and arguments.data_dir.resolve(),
+        arguments.results.absolute(),  # Not resolved: a link may lead elsewhere on each machine.
+        arguments.data_dir and arguments.data_dir.expanduser().absolute(),
         arguments.cluster_address or "auto",
         arguments.cpus_per_run or 1,
         arguments.gpus_per_run,

@@ -5,12 +5,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal is closed.
 
 
 @contextmanager
 def handled_by(handler: Callable) -> Iterator[None]:
-    """Has SIGINT and SIGTERM call a handler, in the main thread, where alone they can be handled.
+    """Has `SIGNALS` call a handler, in the main thread, where alone they can be handled.
 
     Those that the program shall ignore, as a shell says of its jobs in the background, stay so.
 

@@ -100,12 +100,12 @@ def train(
             numbers, but for what `diagnostics.Diagnostics` adds. The learning rate is the
             experiment's at each beginning of an epoch, so a callback that lowers it at an end
             (`ReduceLROnPlateau`) has no effect.
-        interruption: What notes SIGINT and SIGTERM, if the caller has it handle them afterwards
+        interruption: What notes `signals.SIGNALS`, if the caller has it handle them afterwards
             too, with `signals.handled_by`, until what training leaves is saved.
 
     Returns:
-        The run. SIGINT and SIGTERM end it after the batch under way, and an error that comes
-        after the first epoch ends it too, so that no training is lost.
+        The run. SIGINT, SIGTERM and SIGHUP end it after the batch under way, and an error that
+        comes after the first epoch ends it too, so that no training is lost.
 
     Raises:
         BrainPropError: The model or the data are not the experiment's, the checkpoints are

@@ -40,6 +40,10 @@ def reading(where: str | Path, remedy: str) -> Iterator[None]:
     except MemoryError as error:
         raise BrainPropError(f"out of memory reading {where}: end other programs") from error
     except Exception as error:  # on damaged files, parsers raise nearly anything
+        if isinstance(error, OSError) and error.errno:  # the system's, none of a parser's own
+            raise BrainPropError(
+                f"{where} cannot be read ({one_line(error)}): set that right"
+            ) from error
         raise BrainPropError(f"{where} is damaged ({one_line(error)}): {remedy}") from error
 
 

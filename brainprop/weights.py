@@ -57,6 +57,8 @@ def serialized(model: keras.Model) -> bytes:
             for name, weight in zip(names, layer.weights, strict=True):
                 # A checksum a chunk, which HDF5 verifies at reading; a single number takes none.
                 value = weight.numpy()
+                if value.dtype.kind == "V":  # HDF5 has no bfloat16.
+                    value = value.astype("float32")
                 verified = {"chunks": True, "fletcher32": True} if value.ndim else {}
                 group.create_dataset(name, data=value, **verified)
     return content.getvalue()

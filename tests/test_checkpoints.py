@@ -44,6 +44,19 @@ def refused(path) -> str:
     return message
 
 
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE])
+def test_what_the_system_cannot_read_is_not_called_damaged(number, tmp_path, monkeypatch):
+    path = checkpoints.save(checkpoint(), tmp_path)
+
+    def fails(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("brainprop.untrusted.zipfile.ZipFile", fails)
+    message = refused(path)
+    assert "cannot be read" in message and os.strerror(number) in message
+    assert "damaged" not in message and "delete" not in message
+
+
 def test_what_is_saved_is_loaded(tmp_path):
     path = checkpoints.save(checkpoint(), tmp_path)
     loaded = checkpoints.load(path)

@@ -89,6 +89,18 @@ def test_a_killed_nodes_run_is_resumed_on_the_other_and_every_result_is_there_on
     assert list(unfinished.iterdir()) == []
 
 
+def test_workers_get_the_folders_as_they_were_given(tmp_path, monkeypatch):
+    """A link may lead elsewhere on their machines."""
+    given = []
+    monkeypatch.setattr(cluster, "complete_all", lambda *arguments: given.append(arguments) or ())
+    monkeypatch.setenv("HOME", str(PROJECT))
+    (tmp_path / "export").mkdir()
+    (tmp_path / "shared").symlink_to("export")
+    folders = ("--results", str(tmp_path / "shared" / "runs"), "--data-dir", "~")
+    assert reproduce.main([*SHORT, *folders, "--cluster", "ray"]) == 0
+    assert given[0][1:3] == (tmp_path / "shared" / "runs", PROJECT)
+
+
 def test_without_ray_one_line_tells_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)
     assert reproduce.main([*SHORT, "--results", str(tmp_path), "--cluster", "ray"]) == 2

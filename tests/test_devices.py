@@ -1,5 +1,6 @@
 """What TensorFlow runs on, told in one line."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,12 @@ def test_why_it_is_no_gpu_is_told(monkeypatch, environment, present, reason):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [])
     assert devices.description().endswith(f" cores ({reason})")
     assert "\n" not in devices.description()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system tells no affinity")
+def test_the_cores_are_those_that_the_process_may_use(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 7})
+    assert ", 3 cores (" in devices.description()
 
 
 @pytest.mark.parametrize(

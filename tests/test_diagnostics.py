@@ -131,6 +131,14 @@ def test_a_network_without_kernels_is_measured_too(probe):
     assert measured["q_selected"] == pytest.approx(2 * probe[0].max(axis=1).mean())
 
 
+def test_labels_may_be_columns_or_one_hot(probe):
+    images, labels = probe
+    model = small_network(BrainProp)
+    expected = measure(model, [probe])
+    assert measure(model, [(images, labels[:, np.newaxis])]) == expected
+    assert measure(model, [(images, np.eye(4, dtype="float32")[labels])]) == expected
+
+
 def test_errors_beyond_the_bins_count_in_the_outermost_and_nan_in_none():
     counts = diagnostics._histogram(np.array([-7, -1.2, 0.04, 0.06, 1.24, 99, np.nan]))
     assert (counts[0], counts[12], counts[13], counts[-1], sum(counts)) == (2, 1, 1, 2, 6)

@@ -405,6 +405,64 @@ def test_outputs_that_are_not_one_tensor_are_refused(rule):
             rule(inputs, outputs)
 
 
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+@pytest.mark.parametrize("shape", [(1, 1, CLASSES), (1,)])
+def test_outputs_of_another_shape_are_refused(rule, shape):
+    inputs = keras.Input(shape)
+    with pytest.raises(ValueError, match=r"of shape \(batch, classes\)"):
+        rule(inputs, keras.layers.Rescaling(2)(inputs))
+
+
+def softmax_within(inputs):
+    return keras.Sequential([keras.layers.Dense(6), keras.layers.Dense(CLASSES, "softmax")])(inputs)
+
+
+def softmax_deep_within(inputs):
+    inner = keras.Input((5,))
+    return keras.Model(inner, softmax_within(inner))(inputs)
+
+
+def tensorflows_softmax(inputs):
+    return keras.layers.Dense(CLASSES, activation=tf.nn.softmax)(inputs)
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+@pytest.mark.parametrize("network", [softmax_within, softmax_deep_within, tensorflows_softmax])
+def test_a_softmax_that_hides_is_refused(rule, network):
+    inputs = keras.Input((5,))
+    with pytest.raises(ValueError, match="must be linear"):
+        rule(inputs, network(inputs))
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_linear_outputs_of_a_model_within_are_taken(rule):
+    """Also where another output of it went through a softmax."""
+    inner = keras.Input((5,))
+    logits = keras.layers.Dense(CLASSES)(inner)
+    backbone = keras.Model(inner, [keras.layers.Softmax()(logits), logits])
+    inputs = keras.Input((5,))
+    assert rule(inputs, backbone(inputs)[1]).output.shape == (None, CLASSES)
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_misspelt_arguments_are_refused(rule):
+    inputs = keras.Input((5,))
+    with pytest.raises(TypeError, match=f"{rule.__name__} takes no epsilon"):
+        rule(inputs, keras.layers.Dense(CLASSES)(inputs), epsilon=0.5)
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_a_sequential_network_is_taken_as_the_docstring_says(rule, trials):
+    network = keras.Sequential([keras.Input((5,)), keras.layers.Dense(CLASSES)])
+    with pytest.raises(TypeError, match=r"\(inputs, outputs\)"):
+        rule(network)
+    model = rule(network.inputs, network.outputs[0])
+    model.compile(keras.optimizers.SGD(LEARNING_RATE))
+    before = network.get_weights()[0]
+    model.train_on_batch(*trials)
+    assert np.any(network.get_weights()[0] != before)
+
+
 @pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
 @pytest.mark.parametrize("rule", [BrainProp, EBP])
 def test_a_frozen_network_trains_nothing(trials, rule):

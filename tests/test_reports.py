@@ -97,6 +97,14 @@ def test_runs_on_a_part_of_the_data_are_a_row_and_a_panel_of_their_own(tmp_path)
     ]
 
 
+def test_a_part_of_the_test_set_is_not_compared_with_the_paper(tmp_path):
+    write_run(tmp_path, Experiment(*MNIST), [0.5, 0.9931])
+    assert row(tmp_path, *MNIST)["within_two_paper_sd"] is True
+    part = {"images": {"training": 60_000, "validation": 100}}
+    write_run(tmp_path, Experiment(*MNIST, seed=2), [0.5, 0.9931], **part)
+    assert row(tmp_path, *MNIST)["within_two_paper_sd"] is None
+
+
 @pytest.mark.parametrize("shows_in", ["loss", "val_loss"])  # The last step: in the latter only.
 def test_a_diverged_run_is_counted_but_has_no_part_in_the_mean(shows_in, tmp_path):
     write_run(tmp_path, Experiment(*MNIST), [0.5, 0.99])

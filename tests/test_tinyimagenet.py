@@ -102,10 +102,27 @@ def test_what_is_complete_is_not_written_again(folder, capsys):
     before = kept.stat()
     (folder / "tiny-imagenet-200/val/images/val_1.JPEG").write_bytes(b"half of it")
     (folder / "tiny-imagenet-200/val/images/val_2.JPEG").unlink()
-    (folder / "tiny-imagenet-200/.unfinished").write_bytes(b"left by a killed process")
+    left = folder / "tiny-imagenet-200/.0.brainprop.partial"
+    left.write_bytes(b"left by a killed process")
+    os.utime(left, (0, 0))
     assert extract.main([]) == 0
     assert "extracted 2 files" in capsys.readouterr().out
     assert kept.stat() == before and contents(folder) == expected(folder)
+
+
+def test_two_at_once_do_not_mix_their_files(folder, monkeypatch):
+    """The other one extracts everything between any two steps of this one."""
+    replace = os.replace
+
+    def other_first(*arguments):
+        monkeypatch.setattr(os, "replace", replace)
+        assert extract.main([]) == 0
+        monkeypatch.setattr(os, "replace", other_first)
+        replace(*arguments)
+
+    monkeypatch.setattr(os, "replace", other_first)
+    assert extract.main([]) == 0
+    assert contents(folder) == expected(folder)
 
 
 @pytest.mark.parametrize("at", range(1, 17, 3))

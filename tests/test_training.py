@@ -1,10 +1,12 @@
 """Training: schedule, stopping, the best epoch, interruption and resuming."""
 
 import csv
+import gc
 import os
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import keras
@@ -13,7 +15,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism  # None is public.
 
-from brainprop import checkpoints, models, training
+from brainprop import checkpoints, models, signals, training
 from brainprop.callbacks import CSVLog, Interruption, TrialStatistics
 from brainprop.datasets import hold_out, pipeline
 from brainprop.errors import BrainPropError
@@ -344,6 +346,30 @@ def test_all_checkpoints_damaged_is_an_error(data, tmp_path):
         run(experiment(), data, tmp_path, resume=True)
 
 
+def test_two_runs_do_not_share_a_folder_for_checkpoints(data, tmp_path):
+    """The one that finds the other's checkpoint ends, whose checkpoints all stay."""
+    foreign = InSecondEpoch(lambda: run(experiment("dense", epochs=3), data, tmp_path / "other"))
+    move = InSecondEpoch(
+        lambda: (tmp_path / "other").joinpath("checkpoint-0003.npz").rename(
+            tmp_path / "checkpoint-0003.npz"
+        )
+    )  # fmt: skip
+    _, done = run(experiment("dense"), data, tmp_path, callbacks=[foreign, move])
+    assert done.outcome is Outcome.FAILED and done.epochs == 2
+    assert "another run writes checkpoints into" in str(done.failure)
+    assert [checkpoints.epoch_of(path) for path in checkpoints.paths(tmp_path)] == [1, 3]
+
+
+def test_the_images_of_a_run_are_let_go_of(data):
+    (images, labels), test_set = data
+    images = images.copy()
+    gone = weakref.ref(images)
+    run(experiment("dense", epochs=1), ((images, labels), test_set))
+    del images
+    gc.collect()
+    assert gone() is None
+
+
 @pytest.mark.parametrize("change", [{"seed": 2}, {"batch_size": 40}, {"learning_rate": 0.2}])
 def test_resuming_with_other_settings_is_refused_and_names_them(data, tmp_path, change):
     run(experiment(epochs=1), data, tmp_path)
@@ -381,8 +407,12 @@ def test_resuming_before_the_first_checkpoint_starts_from_the_beginning(data, tm
     assert "from the beginning" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_training_after_the_batch_and_resuming_goes_on(data, tmp_path, number):
+@pytest.mark.parametrize("number", signals.SIGNALS)
+def test_a_signal_ends_training_after_the_batch_and_resuming_goes_on(
+    data, tmp_path, number, request
+):
+    usual = signal.signal(number, signal.default_int_handler)  # Under nohup, SIGHUP is ignored.
+    request.addfinalizer(lambda: signal.signal(number, usual))
     settings = experiment()
     model = model_for(settings)
     steps = 0
@@ -394,11 +424,11 @@ def test_a_signal_ends_training_after_the_batch_and_resuming_goes_on(data, tmp_p
             if steps == 12:
                 os.kill(os.getpid(), number)
 
-    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    handlers = [signal.getsignal(number) for number in signals.SIGNALS]
     done = train(model, settings, data, tmp_path, callbacks=[SignalInThirdEpoch()])
     assert done.outcome is Outcome.INTERRUPTED and done.interrupted_by is number
     assert done.epochs == 2 and steps == 12
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [signal.getsignal(number) for number in signals.SIGNALS] == handlers
     _, resumed = run(settings, data, tmp_path, resume=True)
     _, whole = run(settings, data)
     assert without_seconds(resumed.history) == without_seconds(whole.history)
@@ -593,6 +623,25 @@ np.testing.assert_allclose(one_loss, two_loss, rtol=1e-5)
 """
 
 
+DIAGNOSTICS = """
+import numpy as np
+
+from brainprop import build_model
+from brainprop.diagnostics import measure
+
+rng = np.random.default_rng(0)
+probe = rng.random((32, 28, 28, 1), "float32"), rng.integers(10, size=32)
+measured = []
+for strategy in (tf.distribute.get_strategy(), devices(2)):
+    with strategy.scope():
+        measured.append(measure(build_model("MNIST", "dense", "BrainProp"), [probe]))
+one, two = measured
+assert one.keys() == two.keys()
+for name in one:
+    np.testing.assert_allclose(one[name], two[name], rtol=1e-4, err_msg=name)
+"""
+
+
 MOVING_AVERAGES = """
 import numpy as np
 
@@ -623,6 +672,10 @@ def run_on_devices(script, *arguments):
 
 def test_devices_keep_the_same_moving_averages():
     run_on_devices(MOVING_AVERAGES)
+
+
+def test_diagnostics_on_devices_are_those_on_one():
+    run_on_devices(DIAGNOSTICS)
 
 
 @pytest.mark.parametrize("algorithm", ["BrainProp", "EBP"])

@@ -466,3 +466,14 @@ def test_a_network_of_many_layers_comes_back(tmp_path):
     load_weights(model, tmp_path / "w.h5")
     for weight, value in zip(model.get_weights(), saved, strict=True):
         np.testing.assert_array_equal(weight, value)
+
+
+def test_weights_in_bfloat16_come_back(tmp_path):
+    def network():
+        inputs = keras.Input((3,))
+        return keras.Model(inputs, keras.layers.Dense(2, dtype="bfloat16")(inputs))
+
+    saved, loaded = network(), network()
+    save_weights(saved, tmp_path / "w.h5")
+    load_weights(loaded, tmp_path / "w.h5")
+    np.testing.assert_array_equal(saved.get_weights()[0], loaded.get_weights()[0])

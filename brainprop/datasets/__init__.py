@@ -28,6 +28,7 @@ class Dataset:
         load: Loads it from a directory (see `load_data`'s `data_dir`).
         class_names: What the labels 0, 1, ... mean, from the same directory where it takes the
             data set to know them.
+        test_images: How many the whole data set has.
     """
 
     image_shape: tuple[int, int, int]
@@ -36,6 +37,7 @@ class Dataset:
     architectures: tuple[str, ...]
     load: Callable[[str | Path | None], Data]
     class_names: Callable[[str | Path | None], tuple[str, ...]]
+    test_images: int = 10_000
 
 
 DATASETS = {

@@ -7,6 +7,7 @@ folder is unfinished.
 
 import contextlib
 import os
+import secrets
 import shutil
 import stat
 import zipfile
@@ -19,7 +20,7 @@ from brainprop.arguments import ArgumentParser
 from brainprop.commands import SUCCESS, run_command
 from brainprop.datasets.tiny_imagenet import FOLDER, MAX_TEXT_BYTES, MAX_ZIP_BYTES, SOURCE
 from brainprop.errors import BrainPropError
-from brainprop.files import writing
+from brainprop.files import PARTIAL_SUFFIX, remove_stale, writing
 from brainprop.streams import prepare_streams
 from brainprop.untrusted import open_zip, reading
 
@@ -107,24 +108,26 @@ def _check_space(members: list[zipfile.ZipInfo], directory: Path) -> None:
 
 
 def _write(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], directory: Path) -> None:
-    """Writes the members one by one, each first under a passing name."""
-    unfinished = directory / FOLDER / ".unfinished"
+    """Writes the members one by one, each first under a passing name of this process alone."""
+    folder = directory / FOLDER
+    partial = folder / f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
     total = sum(member.file_size for member in members)
     with (
-        writing(directory / FOLDER, _RESUME),
+        writing(folder, _RESUME),
         tqdm(total=total, desc="Extracting", unit="B", unit_scale=True) as progress,
     ):
+        remove_stale(folder)
         try:
             for member in members:
                 with reading(f"{archive.filename}: {member.filename!r}", SOURCE.remedy):
                     content = archive.read(member)  # checks its CRC too
                 path = directory / member.filename
                 path.parent.mkdir(parents=True, exist_ok=True)
-                unfinished.write_bytes(content)
-                os.replace(unfinished, path)
+                partial.write_bytes(content)
+                os.replace(partial, path)
                 progress.update(len(content))
         finally:
-            unfinished.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

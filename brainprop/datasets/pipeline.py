@@ -1,5 +1,8 @@
 """The input pipeline: from images in memory to batches for `fit` and `evaluate`."""
 
+import weakref
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -23,18 +26,18 @@ def training_batches(
     Returns:
         Batches `(images, labels, sample_weight)`: float32 in [0, 1], int32, float32.
     """
-    load = _loader(images, labels)
+    count = len(images)
 
     def order(epoch: tf.Tensor) -> tf.data.Dataset:
-        indices = tf.random.experimental.stateless_shuffle(tf.range(len(images)), [seed, epoch])
+        indices = tf.random.experimental.stateless_shuffle(tf.range(count), [seed, epoch])
         return tf.data.Dataset.from_tensor_slices(indices).batch(batch_size)
 
-    def load_weighted(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        fullness = tf.cast(tf.size(indices), tf.float32) / batch_size
-        return *load(indices), tf.fill(tf.shape(indices), fullness)
+    def weighted(pixels: tf.Tensor, classes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        fullness = tf.cast(tf.size(classes), tf.float32) / batch_size
+        return pixels, classes, tf.fill(tf.shape(classes), fullness)
 
-    epochs = tf.data.Dataset.counter(first_epoch)
-    return epochs.flat_map(order).map(load_weighted, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    indices = tf.data.Dataset.counter(first_epoch).flat_map(order)
+    return _batches(indices, images, labels, weighted)
 
 
 def evaluation_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) -> tf.data.Dataset:
@@ -48,20 +51,33 @@ def evaluation_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) 
     Returns:
         Batches `(images, labels)`: float32 in [0, 1], int32.
     """
-    indices = tf.data.Dataset.range(len(images)).batch(batch_size)
-    return indices.map(_loader(images, labels), tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return _batches(tf.data.Dataset.range(len(images)).batch(batch_size), images, labels)
 
 
-def _loader(images: np.ndarray, labels: np.ndarray):
-    """A function from indices to the images, scaled to [0, 1], and their labels."""
+def _batches(
+    indices: tf.data.Dataset, images: np.ndarray, labels: np.ndarray, finish: Callable | None = None
+) -> tf.data.Dataset:
+    """Loads batches ahead of time: the images, scaled to [0, 1], and their labels.
+
+    Args:
+        indices: Those of the images of each batch.
+        images, labels: As for `training_batches`.
+        finish: Makes of images and labels what a batch shall be; by default, it is the two.
+    """
+    image_shape, held = images.shape[1:], [images, labels]
 
     def pick(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        images, labels = held
         return images[indices], labels[indices].astype(np.int32, copy=False)
 
-    def load(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def load(indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
         # NumPy picks the images, since TensorFlow would first copy all of them.
         pixels, classes = tf.numpy_function(pick, [indices], [tf.uint8, tf.int32], stateful=False)
-        pixels = tf.ensure_shape(pixels, [None, *images.shape[1:]])
-        return tf.cast(pixels, tf.float32) / 255, tf.ensure_shape(classes, [None])
+        pixels = tf.cast(tf.ensure_shape(pixels, [None, *image_shape]), tf.float32) / 255
+        classes = tf.ensure_shape(classes, [None])
+        return finish(pixels, classes) if finish else (pixels, classes)
 
-    return load
+    batches = indices.map(load, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    # TensorFlow keeps `pick` for as long as the process runs, and would keep the images with it.
+    weakref.finalize(batches, held.clear)
+    return batches
