@@ -14,6 +14,7 @@ from brainprop import checkpoints
 from brainprop.checkpoints import Checkpoint
 from brainprop.errors import BrainPropError
 from brainprop.files import written_whole
+from brainprop.streams import give_up_closed_terminal
 
 
 def is_finite(logs) -> bool:
@@ -60,6 +61,8 @@ class Interrupted(Exception):
 class Interruption(keras.callbacks.Callback):
     """Ends training after the batch during which a signal came; a second one does at once.
 
+    A second SIGHUP does not: shell and system send one each when a terminal is closed.
+
     Attributes:
         received: The signal, or `None`.
     """
@@ -70,9 +73,11 @@ class Interruption(keras.callbacks.Callback):
 
     def note(self, number, frame):
         """Handles a signal: give it to `signals.handled_by`."""
-        if self.received is not None:
+        if number == signal.SIGHUP:
+            give_up_closed_terminal()
+        elif self.received is not None:
             raise KeyboardInterrupt(number)
-        self.received = signal.Signals(number)
+        self.received = self.received or signal.Signals(number)
 
     def on_train_batch_end(self, batch, logs=None):
         if self.received is not None:

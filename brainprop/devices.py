@@ -26,7 +26,8 @@ def description() -> str:
         reason = 'TensorFlow cannot use the GPU: pip install "tensorflow[and-cuda]"'
     else:
         reason = "no GPU found"
-    return f"{processor()}, {_cores()} cores ({reason})"
+    cores = _cores()
+    return f"{processor()}, {cores} core{'s' if cores != 1 else ''} ({reason})"
 
 
 def _cores() -> int | None:

@@ -21,16 +21,15 @@ class LearningRule(keras.Model):
     """A classifier with a linear output layer; subclasses say how it learns.
 
     It is made as `Rule(inputs, outputs)`; of a `Sequential`, give `inputs` and `outputs[0]`. Labels
-    are integers, shape `(batch,)` or `(batch, 1)`, or
-    one-hot, shape `(batch, classes)`; of soft ones, EBP takes the probabilities, and BrainProp,
-    which is rewarded for one class, the largest. `compile` needs no loss and heeds none, since the
-    rule brings its own. Under a policy of mixed precision, give the output layer `dtype="float32"`:
-    in 16 bits, its outputs would be rounded.
+    are integers, shape `(batch,)` or `(batch, 1)`, or one-hot, shape `(batch, classes)`; of soft
+    ones, EBP takes the probabilities, and BrainProp, which is rewarded for one class, the largest.
+    `compile` needs no loss and heeds none, since the rule brings its own. Under a policy of mixed
+    precision, give the output layer `dtype="float32"`: in 16 bits, its outputs would be rounded.
 
     Raises:
         TypeError: Inputs and outputs are missing: no network is given by a `call` of its own. Or
             another argument is none of the rule's.
-        ValueError: The outputs are several tensors or of another shape, or went through a softmax.
+        ValueError: The outputs are several tensors or of another shape, or end in a softmax.
     """
 
     def __init__(self, *args, **kwargs):
@@ -190,16 +189,18 @@ def check_outputs(outputs: keras.KerasTensor) -> None:
     """Refuses outputs from which the rules would learn something else, without a word.
 
     Raises:
-        ValueError: They are several tensors or of another shape, or went through a softmax.
+        ValueError: They are several tensors or of another shape, or end in a softmax.
     """
     one = isinstance(outputs, keras.KerasTensor)
     if not one or len(outputs.shape) != 2 or outputs.shape[1] in (None, 1):
         raise ValueError(
             "outputs must be one tensor, of shape (batch, classes), two classes or more"
         )
-    last, _, index = outputs._keras_history
-    while getattr(last, "outputs", None):  # A model in the model.
-        last, _, index = last.outputs[index]._keras_history
+    output = outputs
+    while isinstance(output, keras.KerasTensor):  # That of a model in the model, in the end.
+        last, _, index = output._keras_history
+        within = getattr(last, "outputs", None)
+        output = within[index] if within and isinstance(within, list) else None
     softmax = getattr(last, "activation", None) in (keras.activations.softmax, tf.nn.softmax)
     if softmax or type(last).__name__ == "Softmax":  # Both of Keras's layer and operation.
         raise ValueError(f"outputs must be linear: take the softmax from layer {last.name!r}")

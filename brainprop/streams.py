@@ -2,20 +2,24 @@
 
 import io
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 def prepare_streams() -> None:
-    """Has a stdout and a stderr, also where the program was started with one of them closed.
+    """Has the three standard streams, also where the program was started with some of them closed.
 
-    Stdout can then tell the name of any file, which a terminal may not be able to.
+    No file that is opened later then takes the place of stderr, where libraries write. Stdout can
+    tell the name of any file, which a terminal may not be able to.
     """
-    for name in ("stdout", "stderr"):  # In the order of the descriptors that are free for them.
+    # In the order of the descriptors, since each takes the lowest that is free.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # As long as the program runs.
+            stream = open(os.devnull, mode, errors="backslashreplace")  # noqa: SIM115
+            setattr(sys, name, stream)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -23,6 +27,15 @@ def prepare_streams() -> None:
 def give_up_stdout() -> None:
     """Sends elsewhere what is still to be printed, when nobody takes it any more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def give_up_closed_terminal() -> None:
+    """Sends elsewhere what would go to a terminal that is closed, where printing fails."""
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            is_device = stat.S_ISCHR(os.fstat(descriptor).st_mode)
+            if is_device and not os.isatty(descriptor):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def end_stdout() -> None:

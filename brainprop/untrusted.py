@@ -1,6 +1,7 @@
 """Reading files that may be damaged or hostile: bounded memory, and one type of error."""
 
 import contextlib
+import errno
 import math
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -40,7 +41,9 @@ def reading(where: str | Path, remedy: str) -> Iterator[None]:
     except MemoryError as error:
         raise BrainPropError(f"out of memory reading {where}: end other programs") from error
     except Exception as error:  # on damaged files, parsers raise nearly anything
-        if isinstance(error, OSError) and error.errno:  # the system's, none of a parser's own
+        # Where a part is missing, zipfile looks before the file's beginning: EINVAL. Without a
+        # number, it is no error of the system's.
+        if isinstance(error, OSError) and error.errno not in (None, 0, errno.EINVAL):
             raise BrainPropError(
                 f"{where} cannot be read ({one_line(error)}): set that right"
             ) from error

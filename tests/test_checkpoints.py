@@ -57,6 +57,13 @@ def test_what_the_system_cannot_read_is_not_called_damaged(number, tmp_path, mon
     assert "damaged" not in message and "delete" not in message
 
 
+def test_a_checkpoint_without_its_middle_is_damaged(tmp_path):
+    path = checkpoints.save(checkpoint(), tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + content[400:])
+    assert "is damaged" in refused(path)
+
+
 def test_what_is_saved_is_loaded(tmp_path):
     path = checkpoints.save(checkpoint(), tmp_path)
     loaded = checkpoints.load(path)

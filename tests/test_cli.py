@@ -1,5 +1,6 @@
 """The command line, as a subprocess: what a user types, and what comes back."""
 
+import fcntl
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import time
 from pathlib import Path
 
@@ -397,11 +399,41 @@ def test_a_stdout_that_is_full_or_closed_is_no_traceback(trained):
     assert (closed.returncode, closed.stderr) == (0, "")
 
 
-def test_a_closed_stderr_is_no_traceback(tmp_path):
-    """What would be told there goes nowhere, not to stdout either."""
-    bad = f"{sys.executable} {PROJECT}/main.py MNIST deep EBP 2>&-"
-    result = subprocess.run(bad, shell=True, capture_output=True, text=True, cwd=tmp_path)
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stderr_is_no_traceback(closed):
+    """What would be told there goes nowhere, not to stdout or into another file either."""
+    bad = shlex.join([sys.executable, str(PROJECT / "main.py"), "MNIST", "deep", "EBP"])
+    result = subprocess.run(f"{bad} {closed}", shell=True, capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (2, "")
+    script = (
+        "from brainprop import streams; streams.prepare_streams(); "
+        "raise SystemExit(open('/dev/null').fileno())"
+    )
+    next_file = shlex.join([sys.executable, "-c", script])
+    result = subprocess.run(f"{next_file} {closed}", shell=True, capture_output=True, cwd=PROJECT)
+    assert result.returncode >= 3
+
+
+def test_a_closed_terminal_ends_training_with_all_files(tmp_path):
+    """Closing it sends SIGHUP, at times twice, and whatever is printed then fails."""
+    terminal, inside = os.openpty()
+
+    def enter():
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # Under nohup, it is ignored.
+
+    process = subprocess.Popen(
+        [sys.executable, PROJECT / "main.py", *MNIST, *SHORT, "-s", "--output-dir", tmp_path],
+        stdin=inside, stdout=inside, stderr=inside, start_new_session=True, preexec_fn=enter,
+    )  # fmt: skip
+    os.close(inside)
+    told = b""
+    while b"Epoch 3" not in told:
+        told += os.read(terminal, 2**16)
+    process.send_signal(signal.SIGHUP)
+    os.close(terminal)
+    assert process.wait(timeout=120) == 128 + signal.SIGHUP
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_memory_that_runs_out_before_training_is_told_in_one_line(monkeypatch, capsys):

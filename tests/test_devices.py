@@ -41,10 +41,12 @@ def test_why_it_is_no_gpu_is_told(monkeypatch, environment, present, reason):
     assert "\n" not in devices.description()
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system tells no affinity")
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system tells no affinity")
 def test_the_cores_are_those_that_the_process_may_use(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 7})
-    assert ", 3 cores (" in devices.description()
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [])
+    for cores, told in (({3, 5, 7}, "3 cores"), ({5}, "1 core")):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: cores)
+        assert f", {told} (" in devices.description()
 
 
 @pytest.mark.parametrize(

@@ -444,6 +444,23 @@ def test_linear_outputs_of_a_model_within_are_taken(rule):
     assert rule(inputs, backbone(inputs)[1]).output.shape == (None, CLASSES)
 
 
+class Heads(keras.layers.Layer):
+    """Has an attribute of the name that models have for their output tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.outputs = [keras.layers.Dense(CLASSES)]
+
+    def call(self, inputs):
+        return self.outputs[0](inputs)
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_a_layer_may_call_its_own_layers_outputs(rule):
+    inputs = keras.Input((5,))
+    assert rule(inputs, Heads()(inputs)).output.shape == (None, CLASSES)
+
+
 @pytest.mark.parametrize("rule", [BrainProp, EBP])
 def test_misspelt_arguments_are_refused(rule):
     inputs = keras.Input((5,))

@@ -1,6 +1,7 @@
 """tinyimagenet.py: extracts, resumes, and refuses what is damaged or unsafe."""
 
 import os
+import shlex
 import shutil
 import signal
 import stat
@@ -70,8 +71,8 @@ def test_a_stdout_that_is_full_is_told_in_one_line(folder):
 
 
 def test_a_closed_stderr_has_no_progress_bar(folder):
-    line = f"{sys.executable} {SCRIPT} 2>&-"
-    run = subprocess.run(line, shell=True, capture_output=True, text=True)
+    line = shlex.join([sys.executable, str(SCRIPT)])
+    run = subprocess.run(f"{line} 2>&-", shell=True, capture_output=True, text=True)
     assert run.returncode == 0 and "extracted 18 files" in run.stdout
     assert contents(folder) == expected(folder)
 
