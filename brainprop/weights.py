@@ -1,8 +1,9 @@
 """Weights files in the HDF5 layout of Keras 2, which the paper's 2020 code wrote and reads.
 
 The root has the attributes `layer_names`, `backend` and `keras_version`. Each layer has a group
-with the attribute `weight_names`, and a data set for each name. Layers are matched by order and
-shape, since their names carry running numbers that differ from file to file.
+with the attribute `weight_names`, and a data set for each name. What is too long for one
+attribute is in several, `weight_names0` and so on. Layers are matched by order and shape, since
+their names carry running numbers that differ from file to file.
 """
 
 import io
@@ -23,6 +24,7 @@ from brainprop.untrusted import reading
 LAYOUT_VERSION = "2.4.0"
 
 MAX_NAMES, MAX_NAME_BYTES = 2048, 256
+MAX_ATTRIBUTE_BYTES = 64_000  # HDF5 takes 64 KiB, of which it needs a little itself.
 MIN_CHUNK_BYTES = 2**10  # HDF5 needs kilobytes of memory for every chunk
 
 
@@ -47,13 +49,13 @@ def serialized(model: keras.Model) -> bytes:
     # On a full disk, HDF5 would bring the process down if it wrote the file itself.
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
-        file.attrs["layer_names"] = _ascii(layer.name for layer in model.layers)
+        _write_names(file, "layer_names", [layer.name for layer in model.layers])
         file.attrs["backend"] = np.bytes_("tensorflow")
         file.attrs["keras_version"] = np.bytes_(LAYOUT_VERSION)
         for layer in model.layers:
             group = file.create_group(layer.name)
             names = [f"{weight.path}:0" for weight in layer.weights]
-            group.attrs["weight_names"] = _ascii(names)
+            _write_names(group, "weight_names", names)
             for name, weight in zip(names, layer.weights, strict=True):
                 # A checksum a chunk, which HDF5 verifies at reading; a single number takes none.
                 value = weight.numpy()
@@ -105,7 +107,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> str:
 
 def _stored_layers(file: h5py.File, path: Path) -> list[tuple[str, list[h5py.Dataset]]]:
     """The layers with weights in order: each one's name, and its weights, not yet read."""
-    if "layer_names" not in file.attrs:
+    if not {"layer_names", "layer_names0"} & set(file.attrs):
         kind = "Keras 3's" if {"layers", "_layer_checkpoint_dependencies"} & set(file) else "no"
         raise BrainPropError(
             f"{path} has {kind} layout: give a file in the layout of Keras 2, as -s writes it"
@@ -119,9 +121,18 @@ def _stored_layers(file: h5py.File, path: Path) -> list[tuple[str, list[h5py.Dat
 
 
 def _names(group: h5py.Group, attribute: str) -> list[str]:
-    """The names that an attribute lists."""
-    if attribute not in group.attrs:
+    """The names that an attribute lists, or several, numbered."""
+    if attribute in group.attrs:
+        return _names_in(group, attribute)
+    numbered = (f"{attribute}{number}" for number in itertools.count())
+    parts = list(itertools.takewhile(group.attrs.__contains__, numbered))
+    if not parts:
         raise ValueError(f"{group.name} has no {attribute}")
+    return [name for part in parts for name in _names_in(group, part)]
+
+
+def _names_in(group: h5py.Group, attribute: str) -> list[str]:
+    """The names that one attribute lists."""
     stored = group.attrs.get_id(attribute)
     if stored.shape == (0,):
         return []
@@ -213,6 +224,12 @@ def _is_plain(dataset: h5py.Dataset) -> bool:
     return within and size >= min(MIN_CHUNK_BYTES, dataset.nbytes)
 
 
-def _ascii(names) -> np.ndarray:
-    """Names as Keras 2 stores them: an array of bytes, of dtype S1 where it is empty."""
-    return np.array([name.encode() for name in names], dtype="S")
+def _write_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
+    """Writes names as Keras 2 does: as an array of bytes, or as several where they are many."""
+    array = np.array([name.encode() for name in names], dtype="S")  # S1, if there are none.
+    parts = math.ceil(array.nbytes / MAX_ATTRIBUTE_BYTES)
+    if parts <= 1:
+        group.attrs[attribute] = array
+        return
+    for number, part in enumerate(np.array_split(array, parts)):
+        group.attrs[f"{attribute}{number}"] = part

@@ -477,3 +477,27 @@ def test_weights_in_bfloat16_come_back(tmp_path):
     save_weights(saved, tmp_path / "w.h5")
     load_weights(loaded, tmp_path / "w.h5")
     np.testing.assert_array_equal(saved.get_weights()[0], loaded.get_weights()[0])
+
+
+def test_names_too_long_for_one_attribute_come_back(tmp_path):
+    """As those of a large network, and of one within another one, whose weights have long paths."""
+
+    def network():
+        norms = [
+            keras.layers.BatchNormalization(name=f"norm_{number:0150}") for number in range(99)
+        ]
+        inputs = keras.Input((3,))
+        x = keras.Sequential([keras.Input((3,)), *norms])(inputs)
+        for number in range(400):
+            x = keras.layers.ReLU(name=f"relu_{number:0200}")(x)
+        return keras.Model(inputs, x)
+
+    saved, loaded = network(), network()
+    randomize(saved)
+    save_weights(saved, tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5") as file:
+        assert {"layer_names0", "layer_names1"} <= set(file.attrs)
+        assert {"weight_names0", "weight_names1"} <= set(file[saved.layers[1].name].attrs)
+    load_weights(loaded, tmp_path / "w.h5")
+    for a, b in zip(saved.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
