@@ -14,7 +14,6 @@ from brainprop import checkpoints
 from brainprop.checkpoints import Checkpoint
 from brainprop.errors import BrainPropError
 from brainprop.files import written_whole
-from brainprop.streams import give_up_closed_terminal
 
 
 def is_finite(logs) -> bool:
@@ -73,9 +72,7 @@ class Interruption(keras.callbacks.Callback):
 
     def note(self, number, frame):
         """Handles a signal: give it to `signals.handled_by`."""
-        if number == signal.SIGHUP:
-            give_up_closed_terminal()
-        elif self.received is not None:
+        if self.received is not None and number != signal.SIGHUP:
             raise KeyboardInterrupt(number)
         self.received = self.received or signal.Signals(number)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from brainprop.arguments import ArgumentParser
 from brainprop.errors import BrainPropError, one_line, printable
 from brainprop.signals import handled_by
-from brainprop.streams import end_stdout, give_up_closed_terminal
+from brainprop.streams import end_stdout
 
 SUCCESS, FAILURE, SIGNAL_BASE = 0, 1, 128
 
@@ -57,6 +57,4 @@ def run_command(
 
 
 def _interrupt(number, frame):
-    if number == signal.SIGHUP:
-        give_up_closed_terminal()
     raise KeyboardInterrupt(number)

@@ -56,7 +56,7 @@ def written_whole(path: str | os.PathLike, overwrite: bool = True) -> Iterator[P
     """
     path = Path(path)
     remove_stale(path.parent)
-    partial = path.with_name(f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}")
+    partial = passing_path(path.parent)
     partial.open("x").close()  # With the permissions that a file of this process has.
     try:
         yield partial
@@ -80,6 +80,11 @@ def _move_to_free_name(partial: Path, path: Path) -> None:
             raise
         path.open("x").close()  # File systems without hard links: the name is taken first.
         partial.replace(path)
+
+
+def passing_path(directory: Path) -> Path:
+    """A path in a folder for a file that is not complete yet, which no other process has."""
+    return directory / f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
 
 
 def remove_stale(directory: Path) -> None:

@@ -43,8 +43,9 @@ class Row:
     def is_comparable(self) -> bool:
         """Whether the paper's figures hold for it: its settings, and the whole data set."""
         dataset = DATASETS[self.experiment.dataset]
-        tests = {dataset.test_images, *self.values("validation_images")}
-        whole = self.training_images == dataset.training_images and len(tests) == 1
+        whole = self.training_images == dataset.training_images and all(
+            number == dataset.test_images for number in self.values("validation_images")
+        )
         return whole and self.experiment.departures().keys() <= COMPARABLE
 
     @property

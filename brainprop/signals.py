@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from brainprop.streams import give_up_closed_terminal
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal is closed.
 
 
@@ -13,6 +15,7 @@ def handled_by(handler: Callable) -> Iterator[None]:
     """Has `SIGNALS` call a handler, in the main thread, where alone they can be handled.
 
     Those that the program shall ignore, as a shell says of its jobs in the background, stay so.
+    After SIGHUP, what is printed to the closed terminal goes elsewhere.
 
     Args:
         handler: As of `signal.signal`.
@@ -23,7 +26,13 @@ def handled_by(handler: Callable) -> Iterator[None]:
         for number in SIGNALS
         if in_main_thread and signal.getsignal(number) is not signal.SIG_IGN
     ]
-    previous = {number: signal.signal(number, handler) for number in heeded}
+
+    def hung_up(number, frame):
+        give_up_closed_terminal()
+        handler(number, frame)
+
+    handlers = {number: hung_up if number == signal.SIGHUP else handler for number in heeded}
+    previous = {number: signal.signal(number, handlers[number]) for number in heeded}
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ def prepare_streams() -> None:
 
 def give_up_stdout() -> None:
     """Sends elsewhere what is still to be printed, when nobody takes it any more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _send_nowhere(sys.stdout.fileno())
 
 
 def give_up_closed_terminal() -> None:
@@ -35,7 +35,11 @@ def give_up_closed_terminal() -> None:
         with suppress(OSError):
             is_device = stat.S_ISCHR(os.fstat(descriptor).st_mode)
             if is_device and not os.isatty(descriptor):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+                _send_nowhere(descriptor)
+
+
+def _send_nowhere(descriptor: int) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def end_stdout() -> None:

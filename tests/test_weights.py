@@ -37,6 +37,14 @@ def randomize(model, seed=0):
     model.set_weights(values)
 
 
+def check_coming_back(saved, loaded, path):
+    """All weights of one network are another's, bit for bit, once they went through a file."""
+    save_weights(saved, path)
+    load_weights(loaded, path)
+    for a, b in zip(saved.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 @pytest.fixture(scope="module")
 def conv():
     keras.utils.clear_session()  # So that the layers' running numbers start anew.
@@ -430,10 +438,7 @@ def test_any_keras_model_can_be_saved(tmp_path):
         return keras.Model(inputs, keras.layers.Dense(2)(hidden))
 
     saved, loaded = network(), network()
-    save_weights(saved, tmp_path / "w.h5")
-    load_weights(loaded, tmp_path / "w.h5")
-    for a, b in zip(saved.get_weights(), loaded.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    check_coming_back(saved, loaded, tmp_path / "w.h5")
 
 
 def test_weights_that_are_single_numbers_or_integers_come_back(tmp_path):
@@ -444,10 +449,7 @@ def test_weights_that_are_single_numbers_or_integers_come_back(tmp_path):
     saved, loaded = network(), network()
     saved.layers[1].adapt(np.arange(12).reshape(3, 4))
     assert () in [weight.shape for weight in saved.weights]
-    save_weights(saved, tmp_path / "w.h5")
-    load_weights(loaded, tmp_path / "w.h5")
-    for a, b in zip(saved.get_weights(), loaded.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    check_coming_back(saved, loaded, tmp_path / "w.h5")
     with h5py.File(tmp_path / "w.h5", "r+") as file:
         group = file[saved.layers[1].name]
         (name,) = (n for n in group.attrs["weight_names"] if b"count" in n)
@@ -474,9 +476,7 @@ def test_weights_in_bfloat16_come_back(tmp_path):
         return keras.Model(inputs, keras.layers.Dense(2, dtype="bfloat16")(inputs))
 
     saved, loaded = network(), network()
-    save_weights(saved, tmp_path / "w.h5")
-    load_weights(loaded, tmp_path / "w.h5")
-    np.testing.assert_array_equal(saved.get_weights()[0], loaded.get_weights()[0])
+    check_coming_back(saved, loaded, tmp_path / "w.h5")
 
 
 def test_names_too_long_for_one_attribute_come_back(tmp_path):
@@ -494,10 +494,7 @@ def test_names_too_long_for_one_attribute_come_back(tmp_path):
 
     saved, loaded = network(), network()
     randomize(saved)
-    save_weights(saved, tmp_path / "w.h5")
+    check_coming_back(saved, loaded, tmp_path / "w.h5")
     with h5py.File(tmp_path / "w.h5") as file:
         assert {"layer_names0", "layer_names1"} <= set(file.attrs)
         assert {"weight_names0", "weight_names1"} <= set(file[saved.layers[1].name].attrs)
-    load_weights(loaded, tmp_path / "w.h5")
-    for a, b in zip(saved.get_weights(), loaded.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)

@@ -7,7 +7,6 @@ folder is unfinished.
 
 import contextlib
 import os
-import secrets
 import shutil
 import stat
 import zipfile
@@ -20,7 +19,7 @@ from brainprop.arguments import ArgumentParser
 from brainprop.commands import SUCCESS, run_command
 from brainprop.datasets.tiny_imagenet import FOLDER, MAX_TEXT_BYTES, MAX_ZIP_BYTES, SOURCE
 from brainprop.errors import BrainPropError
-from brainprop.files import PARTIAL_SUFFIX, remove_stale, writing
+from brainprop.files import passing_path, remove_stale, writing
 from brainprop.streams import prepare_streams
 from brainprop.untrusted import open_zip, reading
 
@@ -110,7 +109,7 @@ def _check_space(members: list[zipfile.ZipInfo], directory: Path) -> None:
 def _write(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], directory: Path) -> None:
     """Writes the members one by one, each first under a passing name of this process alone."""
     folder = directory / FOLDER
-    partial = folder / f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
+    partial = passing_path(folder)
     total = sum(member.file_size for member in members)
     with (
         writing(folder, _RESUME),
