@@ -30,8 +30,8 @@ def main() -> int:
         parser.error(f"PART is one of {', '.join(RATIOS + AMOUNTS)}; --rounds is at least 1")
     parts = arguments.parts or RATIOS + AMOUNTS
 
-    from brainprop.errors import BrainPropError
-    from brainprop.files import check_figure
+    from brainprop.common.errors import BrainPropError
+    from brainprop.common.files import check_figure
 
     if arguments.chart:
         try:
@@ -40,7 +40,7 @@ def main() -> int:
             parser.error(str(error))
 
     from benchmarks import programs, steps, table
-    from brainprop import devices
+    from brainprop.common import devices
 
     few = min(arguments.rounds, 3)  # Rounds of what takes seconds, not milliseconds.
     measure: dict[str, Callable[[], list]] = {

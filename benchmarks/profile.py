@@ -16,9 +16,9 @@ import tensorflow as tf
 
 from benchmarks.interleaved import compare
 from benchmarks.steps import random_batch, step_of
-from brainprop import devices
+from brainprop.common import devices
 from brainprop.experiments import Experiment
-from brainprop.models import model_for
+from brainprop.networks.models import model_for
 
 STEPS, ROUNDS, SIZE, LONGEST = 5, 15, 2048, 12
 

@@ -15,11 +15,11 @@ import tensorflow as tf
 from benchmarks.interleaved import Timing
 from benchmarks.steps import random_batch, step_of
 from benchmarks.table import Amount, Row
-from brainprop.datasets import load_data
-from brainprop.errors import BrainPropError
-from brainprop.evaluation import EVALUATION_BATCH_SIZE
+from brainprop.common.errors import BrainPropError
+from brainprop.datasets.table import load_data
 from brainprop.experiments import Experiment
-from brainprop.models import model_for
+from brainprop.networks.models import model_for
+from brainprop.training.evaluation import EVALUATION_BATCH_SIZE
 
 MAIN = Path(__file__).resolve().parent.parent / "main.py"
 

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from brainprop import architectures
 from brainprop.experiments import ARCHITECTURES, Experiment
-from brainprop.layers import LocallyConnected2D
-from brainprop.learning_rules import LearningRule
-from brainprop.models import model_for
+from brainprop.networks import architectures
+from brainprop.networks.layers import LocallyConnected2D
+from brainprop.networks.models import model_for
+from brainprop.rules.base import LearningRule
 
 
 class LoopedLocallyConnected2D(LocallyConnected2D):

@@ -10,11 +10,11 @@ import tensorflow as tf
 from benchmarks.interleaved import compare
 from benchmarks.references import stock_model, torch_step
 from benchmarks.table import Row
-from brainprop.datasets import DATASETS
-from brainprop.errors import BrainPropError
+from brainprop.common.errors import BrainPropError
+from brainprop.datasets.table import DATASETS
 from brainprop.experiments import Experiment
-from brainprop.learning_rules import LearningRule
-from brainprop.models import model_for
+from brainprop.networks.models import model_for
+from brainprop.rules.base import LearningRule
 
 NETWORKS = (("CIFAR10", "deep"), ("MNIST", "conv"), ("CIFAR10", "loccon"), ("MNIST", "dense"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from benchmarks.interleaved import Timing
-from brainprop.plots import save_figure
+from brainprop.outputs.plots import save_figure
 
 REACHED_COLOR, MISSED_COLOR, NO_LIMIT_COLOR = "#0072B2", "#E69F00", "#999999"
 

@@ -7,30 +7,72 @@ The names are looked up when they are first used, since TensorFlow takes seconds
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
+if TYPE_CHECKING:
+    from brainprop.common.errors import BrainPropError
+    from brainprop.datasets.table import load_data
+    from brainprop.experiments import Experiment, data_for
+    from brainprop.networks.layers import LocallyConnected2D
+    from brainprop.networks.models import build_model, model_for
+    from brainprop.networks.weights import load_weights, save_weights
+    from brainprop.rules.brainprop import BrainProp
+    from brainprop.rules.ebp import EBP
+    from brainprop.rules.local_rule import LocalNetwork
+    from brainprop.training.diagnostics import Diagnostics, measure
+    from brainprop.training.fit import train
+
+# Where each public name lives; a test holds this to the imports above, which are for type checkers.
 _HOMES = {
-    "BrainProp": "learning_rules",
-    "BrainPropError": "errors",
-    "EBP": "learning_rules",
+    "BrainProp": "rules.brainprop",
+    "BrainPropError": "common.errors",
+    "Diagnostics": "training.diagnostics",
+    "EBP": "rules.ebp",
     "Experiment": "experiments",
-    "LocalNetwork": "local_rule",
-    "build_model": "models",
+    "LocalNetwork": "rules.local_rule",
+    "LocallyConnected2D": "networks.layers",
+    "build_model": "networks.models",
     "data_for": "experiments",
-    "load_data": "datasets",
-    "load_weights": "weights",
-    "model_for": "models",
-    "save_weights": "weights",
-    "train": "training",
+    "load_data": "datasets.table",
+    "load_weights": "networks.weights",
+    "measure": "training.diagnostics",
+    "model_for": "networks.models",
+    "save_weights": "networks.weights",
+    "train": "training.fit",
 }
-__all__ = sorted(_HOMES)
+__all__ = [
+    "EBP",
+    "BrainProp",
+    "BrainPropError",
+    "Diagnostics",
+    "Experiment",
+    "LocalNetwork",
+    "LocallyConnected2D",
+    "build_model",
+    "data_for",
+    "load_data",
+    "load_weights",
+    "measure",
+    "model_for",
+    "save_weights",
+    "train",
+]
 
+# Importing one of these lets Keras load saved models with any of them.
+_REGISTERED = {_HOMES[name] for name in ("BrainProp", "EBP", "LocallyConnected2D")}
 
-def __getattr__(name: str):
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+# Type checkers know the names from the imports above; with this function they would take any.
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = _HOMES[name]
+        for other in _REGISTERED if home in _REGISTERED else ():
+            importlib.import_module(f"{__name__}.{other}")
+        return getattr(importlib.import_module(f"{__name__}.{home}"), name)
 
 
 def __dir__() -> list[str]:

@@ -18,23 +18,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainprop import checkpoints
-from brainprop.arguments import ArgumentParser, check_number, path_of
-from brainprop.commands import FAILURE, SIGNAL_BASE, SUCCESS, run_command
-from brainprop.datasets import DATASETS, Data
-from brainprop.errors import BrainPropError, printable
-from brainprop.experiments import ALGORITHMS, ARCHITECTURES, Experiment, algorithm_of, data_for
-from brainprop.files import check_figure, check_output, check_readable, make_directory
+from brainprop.common.arguments import ArgumentParser, check_number, path_of
+from brainprop.common.commands import FAILURE, SIGNAL_BASE, SUCCESS, run_command
+from brainprop.common.errors import BrainPropError, printable
+from brainprop.common.files import check_figure, check_output, check_readable, make_directory
+from brainprop.common.reading import read_bytes
+from brainprop.common.signals import handled_by
+from brainprop.common.startup import prepare_environment, start_tensorflow
+from brainprop.common.streams import prepare_streams
+from brainprop.datasets.pictures import read_pictures
+from brainprop.datasets.table import DATASETS, Data
+from brainprop.experiments import Experiment, data_for
 from brainprop.options import add_data_dir, add_settings, settings_given
-from brainprop.pictures import read_pictures
-from brainprop.signals import handled_by
-from brainprop.startup import announce, prepare_environment, start_tensorflow
-from brainprop.streams import prepare_streams
-from brainprop.untrusted import read_bytes
+from brainprop.paper import ALGORITHMS, ARCHITECTURES, algorithm_of, combinations
+from brainprop.training import checkpoints
 
 if TYPE_CHECKING:  # They import TensorFlow.
-    from brainprop.learning_rules import LearningRule
-    from brainprop.training import Run
+    from brainprop.rules.base import LearningRule
+    from brainprop.training.fit import Run
 
 TOP_K, MIN_CLASSES_FOR_TOP_K = 5, 100
 MAX_PICTURES_IN_FIGURE = 60
@@ -88,13 +89,13 @@ def _run(arguments: argparse.Namespace) -> int:
 def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) -> int:
     """Trains, saves if asked to, and reports the best epoch."""
     start_tensorflow()
-    announce(experiment)
-    from brainprop import devices
-    from brainprop.callbacks import Interruption
-    from brainprop.models import model_for
-    from brainprop.results import save_run
-    from brainprop.training import Outcome, train
+    from brainprop.common import devices
+    from brainprop.networks.models import model_for
+    from brainprop.outputs.results import save_run
+    from brainprop.training.callbacks import Interruption
+    from brainprop.training.fit import Outcome, train
 
+    devices.announce(f"{experiment.name}, seed {experiment.seed}")
     with devices.failures_told(), devices.strategy(arguments.gpus).scope():
         model = model_for(experiment)
         interruption = Interruption()
@@ -125,7 +126,7 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
 
 def _tell(run: Run, saved: Sequence[Path], resumable: bool) -> None:
     """Tells how training ended, the best epoch last."""
-    from brainprop.training import Outcome
+    from brainprop.training.fit import Outcome
 
     if run.outcome is not Outcome.COMPLETED:
         print(f"ended after epoch {run.epochs}: {run.outcome.value}")
@@ -151,14 +152,11 @@ def _watchers(
     """The Keras callbacks that write down how training goes."""
     import keras
 
-    from brainprop.callbacks import CSVLog, TrialStatistics
-    from brainprop.diagnostics import Diagnostics, probe_batches
-    from brainprop.learning_rules import BrainProp
+    from brainprop.training.callbacks import CSVLog
+    from brainprop.training.diagnostics import Diagnostics, probe_batches
 
     watchers = []
     if arguments.tensorboard:
-        if isinstance(model, BrainProp):
-            watchers.append(TrialStatistics())
         watchers.append(keras.callbacks.TensorBoard(arguments.tensorboard))
     if arguments.diagnostics:
         watchers.append(Diagnostics(probe_batches(data, experiment), arguments.tensorboard))
@@ -172,8 +170,8 @@ def _evaluate(experiment: Experiment, data: Data, arguments: argparse.Namespace)
     dataset = DATASETS[experiment.dataset]
     class_names = dataset.class_names(arguments.data_dir) if arguments.confusion_matrix else ()
     model = _loaded_model(experiment, arguments.load)
-    from brainprop import plots
-    from brainprop.evaluation import evaluate
+    from brainprop.outputs import plots
+    from brainprop.training.evaluation import evaluate
 
     _, (images, labels) = data
     evaluation = evaluate(model, images, labels)
@@ -200,8 +198,8 @@ def _predict(experiment: Experiment, arguments: argparse.Namespace) -> int:
     pictures = read_pictures(arguments.predict, dataset.image_shape)
     class_names = dataset.class_names(arguments.data_dir)
     model = _loaded_model(experiment, arguments.load)
-    from brainprop import plots
-    from brainprop.evaluation import best_classes, predict
+    from brainprop.outputs import plots
+    from brainprop.training.evaluation import best_classes, predict
 
     outputs = predict(model, pictures)
     _check_finite(outputs, experiment, arguments.load)
@@ -225,11 +223,11 @@ def _predict(experiment: Experiment, arguments: argparse.Namespace) -> int:
 def _loaded_model(experiment: Experiment, weights_file: Path):
     """The experiment's model with the weights of a file."""
     start_tensorflow()
-    announce(experiment)
-    from brainprop import devices
-    from brainprop.models import model_for
-    from brainprop.weights import load_weights
+    from brainprop.common import devices
+    from brainprop.networks.models import model_for
+    from brainprop.networks.weights import load_weights
 
+    devices.announce(experiment.name)
     with devices.failures_told():
         model = model_for(experiment)
         origin = algorithm_of(load_weights(model, weights_file))
@@ -335,8 +333,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         usage="%(prog)s DATASET ARCHITECTURE ALGORITHM [-s | -l FILE.h5] [options]",
         description="Train deep networks with BrainProp, or with error-backpropagation (EBP).",
-        epilog="Data sets and their architectures: "
-        + "; ".join(f"{name}: {', '.join(row.architectures)}" for name, row in DATASETS.items()),
+        epilog="Data sets and their architectures: " + combinations(DATASETS),
     )
     parser.add_argument("dataset", metavar="DATASET", help=", ".join(DATASETS))
     parser.add_argument("architecture", metavar="ARCHITECTURE", help=", ".join(ARCHITECTURES))
@@ -396,14 +393,9 @@ def _parser() -> ArgumentParser:
         "that -s saves, TensorBoard and --log-csv",
     )  # fmt: skip
 
-    settings = add_settings(parser)
-    settings.add_argument(
-        "--seed", metavar="N", type=int,
-        help="of initial weights, shuffling, dropout and exploration "
-        f"(paper: {Experiment.seed}, and ten seeds for its tables)",
-    )  # fmt: skip
-    settings.add_argument(
-        "--gpus", metavar="N", type=int, help="spread each batch over N GPUs (paper: 1)"
+    files.add_argument(
+        "--gpus", metavar="N", type=int, help="spread each batch over N GPUs (default: 1)"
     )
+    add_settings(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser

@@ -15,9 +15,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from brainprop import BrainPropError, LocalNetwork, load_data
-from brainprop.arguments import ArgumentParser
-from brainprop.files import check_figure
-from brainprop.plots import save_figure
+from brainprop.common.arguments import ArgumentParser
+from brainprop.common.files import check_figure
+from brainprop.outputs.plots import save_figure
 
 NETWORK = {"units": (784, 100, 50, 10), "learning_rate": 0.02, "kernel_stddev": 0.1, "seed": 1}
 WEIGHT_DECAY = 0.002

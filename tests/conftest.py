@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 
-from brainprop.startup import prepare_environment
+from brainprop.common.startup import prepare_environment
 
 prepare_environment()
 # Tests that run in the background inherit it as ignored, and so would the programs they interrupt.

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import h5py
 
-from brainprop import checkpoints, cli
+from brainprop import cli
+from brainprop.training import checkpoints
 
 SETTINGS = (
     *("MNIST", "dense", "EBP", "--max-train-samples", "256", "--max-eval-samples", "100"),
@@ -87,7 +88,7 @@ def last_epoch(folder: Path) -> int:
 
 
 def main(runs: int, folder: Path) -> None:
-    import brainprop.results  # noqa: F401, with TensorFlow and Matplotlib
+    import brainprop.outputs.results  # noqa: F401, with TensorFlow and Matplotlib
 
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # As in main.py: until training heeds it.
     rng = random.Random(runs)

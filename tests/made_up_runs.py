@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from brainprop.experiments import Experiment
-from brainprop.run_folder import RunFiles
+from brainprop.reproduce.run_folder import RunFiles
 
 # The accuracy that a network ends with, in percent, and the epochs in which it comes near it.
 PLAUSIBLE = {

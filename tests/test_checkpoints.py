@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mutations import mutations
 
-from brainprop import checkpoints
-from brainprop.checkpoints import Checkpoint
-from brainprop.errors import BrainPropError
+from brainprop.common.errors import BrainPropError
 from brainprop.experiments import Experiment
+from brainprop.training import checkpoints
+from brainprop.training.checkpoints import Checkpoint
 
 EXPERIMENT = Experiment("MNIST", "conv", "BrainProp")
 FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds")
@@ -51,7 +51,7 @@ def test_what_the_system_cannot_read_is_not_called_damaged(number, tmp_path, mon
     def fails(*_):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("brainprop.untrusted.zipfile.ZipFile", fails)
+    monkeypatch.setattr("brainprop.common.reading.zipfile.ZipFile", fails)
     message = refused(path)
     assert "cannot be read" in message and os.strerror(number) in message
     assert "damaged" not in message and "delete" not in message

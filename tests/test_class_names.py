@@ -3,8 +3,9 @@
 import pytest
 from official_layouts import WNIDS, write_tiny_imagenet, zip_of
 
-from brainprop.datasets import DATASETS, tiny_imagenet
-from brainprop.errors import BrainPropError
+from brainprop.common.errors import BrainPropError
+from brainprop.datasets import tiny_imagenet
+from brainprop.datasets.table import DATASETS
 
 
 @pytest.mark.parametrize("dataset", ["MNIST", "CIFAR10", "CIFAR100"])

@@ -17,7 +17,8 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from brainprop import checkpoints, cli
+from brainprop import cli
+from brainprop.training import checkpoints
 
 PROJECT = Path(__file__).parents[1]
 MNIST = ("MNIST", "conv", "BrainProp")
@@ -406,7 +407,7 @@ def test_a_closed_stderr_is_no_traceback(closed):
     result = subprocess.run(f"{bad} {closed}", shell=True, capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (2, "")
     script = (
-        "from brainprop import streams; streams.prepare_streams(); "
+        "from brainprop.common import streams; streams.prepare_streams(); "
         "raise SystemExit(open('/dev/null').fileno())"
     )
     next_file = shlex.join([sys.executable, "-c", script])

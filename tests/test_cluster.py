@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from brainprop import checkpoints, cluster, reproduce
+from brainprop.reproduce import cluster
+from brainprop.reproduce import command as reproduce
+from brainprop.training import checkpoints
 
 PROJECT = Path(__file__).parents[1]
 SHORT = (

@@ -30,9 +30,10 @@ from official_layouts import (
     zip_of,
 )
 
-from brainprop.arguments import closest
-from brainprop.datasets import DATASETS, cifar, load_data, mnist, pickles, sources, tiny_imagenet
-from brainprop.errors import BrainPropError
+from brainprop.common.arguments import closest
+from brainprop.common.errors import BrainPropError
+from brainprop.datasets import cifar, mnist, pickles, sources, tiny_imagenet
+from brainprop.datasets.table import DATASETS, load_data
 
 PROJECT = Path(__file__).resolve().parents[1]
 

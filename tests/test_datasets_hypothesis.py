@@ -19,8 +19,8 @@ from official_layouts import (
     zip_of,
 )
 
+from brainprop.common.errors import BrainPropError
 from brainprop.datasets import cifar, mnist, pickles, tiny_imagenet
-from brainprop.errors import BrainPropError
 
 FEW = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

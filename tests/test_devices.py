@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from brainprop import devices
-from brainprop.errors import BrainPropError
+from brainprop.common import devices
+from brainprop.common.errors import BrainPropError
 
 
 def test_a_gpu_is_told_by_name(monkeypatch):

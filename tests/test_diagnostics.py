@@ -8,14 +8,16 @@ import keras
 import numpy as np
 import pytest
 
-from brainprop import cli, diagnostics
-from brainprop.callbacks import CSVLog
-from brainprop.diagnostics import ERROR_BIN_CENTERS, Diagnostics, measure, probe_batches
+from brainprop import cli
 from brainprop.experiments import Experiment
-from brainprop.learning_rules import EBP, BrainProp
-from brainprop.models import model_for
-from brainprop.plots import diagnostics_figure
-from brainprop.training import Outcome, Run, splits, train
+from brainprop.networks.models import model_for
+from brainprop.outputs.plots import diagnostics_figure
+from brainprop.rules.brainprop import BrainProp
+from brainprop.rules.ebp import EBP
+from brainprop.training import diagnostics
+from brainprop.training.callbacks import CSVLog
+from brainprop.training.diagnostics import ERROR_BIN_CENTERS, Diagnostics, measure, probe_batches
+from brainprop.training.fit import Outcome, Run, splits, train
 
 LEARNING_RATE = 0.25
 LAYERS = ("1_Dense", "2_output")

@@ -12,9 +12,13 @@ import keras
 import numpy as np
 import pytest
 
-from brainprop import cli, experiments, learning_rules, models, plots, reproduce
-from brainprop.datasets import DATASETS
+from brainprop import cli, experiments
+from brainprop.datasets.table import DATASETS
 from brainprop.experiments import Experiment
+from brainprop.networks import models
+from brainprop.outputs import plots
+from brainprop.reproduce import command as reproduce
+from brainprop.rules import learning_rules
 
 PROJECT = Path(__file__).parents[1]
 EXTENDING = PROJECT / "docs/extending.md"  # Its commands are for what is not there yet.

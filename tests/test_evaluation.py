@@ -8,10 +8,11 @@ import pytest
 from official_layouts import cifar100_batch, random_images, write_cifar100, write_mnist
 from PIL import Image
 
-from brainprop import build_model, cli, plots, save_weights
-from brainprop.datasets import DATASETS, load_data
-from brainprop.errors import BrainPropError
-from brainprop.evaluation import best_classes, evaluate, predict
+from brainprop import build_model, cli, save_weights
+from brainprop.common.errors import BrainPropError
+from brainprop.datasets.table import DATASETS, load_data
+from brainprop.outputs import plots
+from brainprop.training.evaluation import best_classes, evaluate, predict
 
 NETWORK = ("MNIST", "dense", "BrainProp")
 CLASS_OF_PIXEL = (3, 1, 4, 0, 5, 9, 2, 6, 8, 7)
@@ -239,7 +240,7 @@ def test_bad_arguments_are_told_before_the_network_runs(
         ("a.png.png", "cannot be written to (Permission denied)"),
     ):
         if "Permission" in hint:
-            monkeypatch.setattr("brainprop.files.tempfile.TemporaryFile", read_only)
+            monkeypatch.setattr("brainprop.common.files.tempfile.TemporaryFile", read_only)
         for option in (("--confusion-matrix",), (*predict, "--predict-figure")):
             assert hint in refused(capsys, *NETWORK, *load, *option, tmp_path / out)
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from brainprop import build_model
-from brainprop.datasets import DATASETS
-from brainprop.errors import BrainPropError
-from brainprop.experiments import ARCHITECTURES, Experiment, data_for
+from brainprop.common.errors import BrainPropError
+from brainprop.datasets.table import DATASETS
+from brainprop.experiments import Experiment, data_for
+from brainprop.paper import ARCHITECTURES, architectures_of
 
 COMBINATIONS = {
     "MNIST": ("dense", "loccon", "conv"),
@@ -20,7 +21,7 @@ COMBINATIONS = {
 
 
 def test_data_sets_go_with_the_papers_architectures():
-    assert {name: row.architectures for name, row in DATASETS.items()} == COMBINATIONS
+    assert {name: architectures_of(name) for name in DATASETS} == COMBINATIONS
     assert {name: (row.image_shape, row.classes) for name, row in DATASETS.items()} == {
         "MNIST": ((28, 28, 1), 10),
         "CIFAR10": ((32, 32, 3), 10),
@@ -48,6 +49,7 @@ def test_defaults_are_the_papers(dataset, algorithm):
             "kernel_stddev": 0.01 if architecture == "dense" else 0.005,
             "l2": 5e-4 if architecture == "deep" else 0,
             "exploration_rate": 0.02,
+            "reward_noise": 0,
             "max_train_samples": None,
             "max_eval_samples": None,
             "validation_split": 0,
@@ -77,7 +79,7 @@ def test_other_combinations_are_refused_with_a_list(dataset, architecture):
     ("names", "hint"),
     [
         (("cifar-10", "deep", "EBP"), "did you mean CIFAR10"),
-        (("mnist", "conv", "EBP"), "did you mean MNIST"),
+        (("mnst", "conv", "EBP"), "did you mean MNIST"),
         (("MNIST", "convs", "EBP"), "did you mean conv"),
         (("MNIST", "conv", "brain-prop"), "did you mean BrainProp"),
         (("tiny_imagenet", "deep", "EBP"), "did you mean TinyImageNet"),
@@ -87,6 +89,12 @@ def test_other_combinations_are_refused_with_a_list(dataset, architecture):
 def test_unknown_names_are_met_with_the_nearest(names, hint):
     with pytest.raises(BrainPropError, match=hint):
         Experiment(*names)
+
+
+def test_names_are_taken_in_any_case():
+    experiment = Experiment("cifar10", "DEEP", "brainprop")
+    assert experiment == Experiment("CIFAR10", "deep", "BrainProp")
+    assert experiment.name == "CIFAR10_deep_BrainProp"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from brainprop import files
-from brainprop.errors import BrainPropError
+from brainprop.common import files
+from brainprop.common.errors import BrainPropError
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brainprop.layers import BatchNormalization, Dropout, LocallyConnected2D
+from brainprop.networks.layers import BatchNormalization, Dropout, LocallyConnected2D
 
 EXACT = {"rtol": 1e-5, "atol": 1e-5}  # float32, sums of up to a hundred numbers
 HALF = {"rtol": 0.02, "atol": 0.03}  # bfloat16 has 8 significant bits

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from brainprop import BrainProp, LocalNetwork
-from brainprop.local_rule import angle
+from brainprop.rules.local_rule import angle
 
 PROJECT = Path(__file__).parents[1]
 UNITS = (6, 9, 8, 7, 4)  # Three hidden layers, so that attention passes through two of them.
@@ -189,9 +189,9 @@ def test_every_name_in_the_table_of_the_rule_exists():
     ]
     assert len(table) > 10
     sources = {
-        "`learning_rules.py`": ["brainprop/learning_rules.py"],
-        "`local_rule.py`": ["brainprop/local_rule.py"],
-        "test": ["tests/test_learning_rules.py", "tests/test_local_rule.py"],
+        "`brainprop.py`": ["brainprop/rules/base.py", "brainprop/rules/brainprop.py"],
+        "`local_rule.py`": ["brainprop/rules/local_rule.py"],
+        "test": ["tests/test_rules.py", "tests/test_local_rule.py"],
     }
     header, _, *rows = ([cell.strip() for cell in row] for row in table)
     for column, paths in sources.items():

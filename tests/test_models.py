@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from brainprop import BrainProp, Experiment, build_model, model_for
-from brainprop.datasets import DATASETS
+from brainprop.datasets.table import DATASETS
+from brainprop.paper import architectures_of
 
 # Trainable parameters, added up by hand from the paper's layers: a kernel's rows x columns x
 # inputs x outputs, twice the channels for each batch normalization.
@@ -68,7 +69,7 @@ def test_a_deterministic_model_makes_tensorflow_deterministic(monkeypatch):
 
 def test_every_combination_of_the_paper_is_here():
     assert set(PARAMETERS) == {
-        (name, architecture) for name, row in DATASETS.items() for architecture in row.architectures
+        (name, architecture) for name in DATASETS for architecture in architectures_of(name)
     }
 
 

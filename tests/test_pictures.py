@@ -5,8 +5,8 @@ import pytest
 from official_layouts import random_images
 from PIL import Image, ImageOps
 
-from brainprop.errors import BrainPropError
-from brainprop.pictures import read_pictures
+from brainprop.common.errors import BrainPropError
+from brainprop.datasets.pictures import read_pictures
 
 RGB, GRAY = (32, 32, 3), (28, 28, 1)
 COLOR = (204, 102, 51)  # one of the web palette, on which mode P is exact

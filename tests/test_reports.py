@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from made_up_runs import write_plausible_runs, write_run
 
-from brainprop import plots, reports, reproduce
 from brainprop.experiments import Experiment
-from brainprop.finished_runs import read_results
-from brainprop.reports import table, table_rows
+from brainprop.outputs import plots
+from brainprop.reproduce import command as reproduce
+from brainprop.reproduce import report as reports
+from brainprop.reproduce.finished_runs import read_results
+from brainprop.reproduce.report import table, table_rows
 
 MNIST = ("MNIST", "conv", "BrainProp")
 
@@ -252,8 +254,8 @@ def test_the_figure_shows_the_accuracies_that_a_long_run_comes_to_not_its_steep_
 
 
 def test_the_summary_of_a_run_is_what_the_report_reads(tmp_path):
-    from brainprop.results import write_summary
-    from brainprop.training import Outcome, Run
+    from brainprop.outputs.results import write_summary
+    from brainprop.training.fit import Outcome, Run
 
     history = {
         "loss": [0.5, 0.2], "val_loss": [0.4, 0.3], "val_accuracy": [0.5, 0.9],

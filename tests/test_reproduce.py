@@ -14,9 +14,11 @@ import pytest
 import tensorflow as tf
 from made_up_runs import write_run
 
-from brainprop import checkpoints, reproduce, run_folder
 from brainprop.experiments import Experiment
-from brainprop.run_folder import RunFiles, Status, complete
+from brainprop.reproduce import command as reproduce
+from brainprop.reproduce import run_folder
+from brainprop.reproduce.run_folder import RunFiles, Status, complete
+from brainprop.training import checkpoints
 
 PROJECT = Path(__file__).parents[1]
 SIZE = {"max_train_samples": 200, "max_eval_samples": 100}
@@ -367,10 +369,10 @@ def test_a_device_that_fails_as_the_network_is_built_fails_that_run(tmp_path, mo
     def build(_):
         raise tf.errors.ResourceExhaustedError(None, None, "no memory left on the GPU")
 
-    monkeypatch.setattr("brainprop.models.model_for", build)
+    monkeypatch.setattr("brainprop.networks.models.model_for", build)
     attempt = complete(dense(epochs=1), tmp_path, PROJECT)
     assert attempt.status is Status.FAILED and "no memory left" in attempt.message
-    monkeypatch.setattr("brainprop.estimates.model_for", build)
+    monkeypatch.setattr("brainprop.reproduce.estimates.model_for", build)
     arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1", "--dry-run"]
     assert reproduce.main([*arguments, "--results", str(tmp_path)]) == 2
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainprop import build_model, load_weights, results
-from brainprop.errors import BrainPropError
+from brainprop import build_model, load_weights
+from brainprop.common.errors import BrainPropError
 from brainprop.experiments import Experiment
-from brainprop.plots import accuracy_figure
-from brainprop.training import Outcome, Run
+from brainprop.outputs import results
+from brainprop.outputs.plots import accuracy_figure
+from brainprop.training.fit import Outcome, Run
 
 PROJECT = Path(__file__).parents[1]
 PARTS = ("accuracy.pdf", "history.json", "history.pkl", "weights.h5")
@@ -203,7 +204,7 @@ def test_a_folder_that_has_vanished(run, model, refuge):
 def test_the_plot_needs_no_display(run, tmp_path):
     """In a process of its own, since the tests may have chosen a backend."""
     script = (
-        "import pickle, sys; from brainprop.plots import accuracy_figure, write_figure;"
+        "import pickle, sys; from brainprop.outputs.plots import accuracy_figure, write_figure;"
         "write_figure(accuracy_figure(pickle.load(sys.stdin.buffer)), sys.argv[1], 'pdf')"
     )
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "MPLBACKEND")}

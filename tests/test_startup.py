@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from brainprop import cli, reproduce
-from brainprop.errors import BrainPropError
-from brainprop.startup import ENVIRONMENT, OURS, prepare_environment
+from brainprop import cli
+from brainprop.common.errors import BrainPropError
+from brainprop.common.startup import ENVIRONMENT, OURS, prepare_environment
+from brainprop.reproduce import command as reproduce
 
 PROJECT = Path(__file__).parents[1]
 
@@ -56,7 +57,9 @@ def test_onednn_is_on(monkeypatch):
     """TensorFlow, which at level 0 tells what it uses, reads the variable under this name."""
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
-    program = "from brainprop import startup; startup.prepare_environment(); import tensorflow"
+    program = (
+        "from brainprop.common import startup; startup.prepare_environment(); import tensorflow"
+    )
     command = [sys.executable, "-c", program]
     run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT)
     assert "oneDNN custom operations are on" in run.stderr

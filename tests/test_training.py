@@ -15,15 +15,19 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism  # None is public.
 
-from brainprop import checkpoints, models, signals, training
-from brainprop.callbacks import CSVLog, Interruption, TrialStatistics
-from brainprop.datasets import hold_out, pipeline
-from brainprop.errors import BrainPropError
-from brainprop.evaluation import evaluate
+from brainprop.common import signals
+from brainprop.common.errors import BrainPropError
+from brainprop.common.signals import handled_by
+from brainprop.datasets.table import hold_out
 from brainprop.experiments import Experiment
-from brainprop.models import model_for
-from brainprop.signals import handled_by
-from brainprop.training import Outcome, train
+from brainprop.networks import models
+from brainprop.networks.models import model_for
+from brainprop.training import checkpoints
+from brainprop.training import fit as training
+from brainprop.training.batches import evaluation_batches, training_batches
+from brainprop.training.callbacks import CSVLog, Interruption, TrialStatistics
+from brainprop.training.evaluation import evaluate
+from brainprop.training.fit import Outcome, train
 
 
 def experiment(architecture="conv", **overrides):
@@ -48,7 +52,7 @@ def test_batches_hold_every_image_once_an_epoch_in_an_order_of_its_own(data):
     (images, labels), _ = data
     numbered = np.arange(len(images), dtype="int32")
     steps = int(np.ceil(len(images) / 50))
-    batches = pipeline.training_batches(images, numbered, 50, seed=1).take(2 * steps)
+    batches = training_batches(images, numbered, 50, seed=1).take(2 * steps)
     batches = [[x.numpy() for x in batch] for batch in batches]
     epochs = [np.concatenate([b[1] for b in batches[i : i + steps]]) for i in (0, steps)]
     for order in epochs:
@@ -58,13 +62,13 @@ def test_batches_hold_every_image_once_an_epoch_in_an_order_of_its_own(data):
     pixels, indices, _ = batches[3]
     assert pixels.dtype == np.float32
     np.testing.assert_allclose(pixels, images[indices] / 255, rtol=1e-6)
-    resumed = pipeline.training_batches(images, numbered, 50, seed=1, first_epoch=1).take(steps)
+    resumed = training_batches(images, numbered, 50, seed=1, first_epoch=1).take(steps)
     np.testing.assert_array_equal(np.concatenate([b[1] for b in resumed]), epochs[1])
 
 
 def test_the_last_smaller_batch_is_divided_by_the_full_batch_size(data):
     (images, labels), _ = data
-    *full, last = pipeline.training_batches(images, labels, 50, seed=1).take(5)
+    *full, last = training_batches(images, labels, 50, seed=1).take(5)
     for batch in full:
         np.testing.assert_array_equal(batch[2], np.ones(50, "float32"))
     np.testing.assert_allclose(last[2], np.full(30, 30 / 50), rtol=1e-6)
@@ -72,7 +76,7 @@ def test_the_last_smaller_batch_is_divided_by_the_full_batch_size(data):
 
 def test_evaluation_batches_keep_the_order(data):
     _, (images, labels) = data
-    batches = list(pipeline.evaluation_batches(images, labels, 30))
+    batches = list(evaluation_batches(images, labels, 30))
     np.testing.assert_array_equal(np.concatenate([b[1] for b in batches]), labels)
     np.testing.assert_allclose(np.concatenate([b[0] for b in batches]), images / 255, rtol=1e-6)
 
@@ -564,8 +568,8 @@ import numpy as np
 
 from brainprop import BrainPropError
 from brainprop.experiments import Experiment
-from brainprop.models import model_for
-from brainprop.training import train
+from brainprop.networks.models import model_for
+from brainprop.training.fit import train
 
 rng = np.random.default_rng(0)
 
@@ -627,7 +631,7 @@ DIAGNOSTICS = """
 import numpy as np
 
 from brainprop import build_model
-from brainprop.diagnostics import measure
+from brainprop.training.diagnostics import measure
 
 rng = np.random.default_rng(0)
 probe = rng.random((32, 28, 28, 1), "float32"), rng.integers(10, size=32)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mutations import mutations
 
 from brainprop import BrainPropError, build_model, load_weights, save_weights
-from brainprop.experiments import algorithm_of
+from brainprop.paper import algorithm_of
 
 NETWORKS = [
     ("MNIST", "dense", "BrainProp"),

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from brainprop.common.errors import BrainPropError
+from brainprop.common.reading import check_regular, read_bytes, reading
 from brainprop.datasets import pickles
 from brainprop.datasets.sources import Source, find
 from brainprop.datasets.splits import Data, Split, checked_split
-from brainprop.errors import BrainPropError
-from brainprop.untrusted import check_regular, read_bytes, reading
 
 IMAGE_SHAPE = (32, 32, 3)
 MAX_FILE_BYTES = 2**28  # the largest, CIFAR-100's train, has 155 million

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from brainprop.arguments import ArgumentParser
-from brainprop.commands import SUCCESS, run_command
+from brainprop.common.arguments import ArgumentParser
+from brainprop.common.commands import SUCCESS, run_command
+from brainprop.common.errors import BrainPropError
+from brainprop.common.files import passing_path, remove_stale, writing
+from brainprop.common.reading import open_zip, reading
+from brainprop.common.streams import prepare_streams
 from brainprop.datasets.tiny_imagenet import FOLDER, MAX_TEXT_BYTES, MAX_ZIP_BYTES, SOURCE
-from brainprop.errors import BrainPropError
-from brainprop.files import passing_path, remove_stale, writing
-from brainprop.streams import prepare_streams
-from brainprop.untrusted import open_zip, reading
 
 MAX_MEMBERS = 200_000  # the real one has about 120,000
 MAX_RATIO = 20  # JPEG hardly shrinks any further

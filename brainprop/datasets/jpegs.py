@@ -22,8 +22,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from brainprop.errors import BrainPropError
-from brainprop.untrusted import reading
+from brainprop.common.errors import BrainPropError
+from brainprop.common.reading import reading
 
 File = tuple[str, bytes]  # how messages name it, and its content
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from brainprop.common.reading import read_npz, reading
 from brainprop.datasets.sources import Source, find
 from brainprop.datasets.splits import Data, checked_split
-from brainprop.untrusted import read_npz, reading
 
 SOURCE = Source(
     url="https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",

@@ -53,7 +53,7 @@ def loads(content: bytes) -> dict:
 
     Raises:
         Exception: Of many types, if it is damaged or holds anything else than arrays of integers
-            and plain values: call it inside `brainprop.untrusted.reading`.
+            and plain values: call it inside `brainprop.common.reading.reading`.
     """
     _check_instructions(content)
     result = _Unpickler(io.BytesIO(content), encoding="bytes").load()

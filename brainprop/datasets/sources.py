@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from brainprop.errors import BrainPropError, one_line
-from brainprop.files import PARTIAL_SUFFIX, remove_stale
-from brainprop.streams import quiet_stderr
+from brainprop.common.errors import BrainPropError, one_line
+from brainprop.common.files import PARTIAL_SUFFIX, remove_stale
+from brainprop.common.streams import quiet_stderr
 
 ENVIRONMENT_VARIABLE = "BRAINPROP_DATA"
 PROJECT_DIR = Path(__file__).resolve().parents[2]

@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 
-from brainprop.errors import BrainPropError
+from brainprop.common.errors import BrainPropError
 
 Split = tuple[np.ndarray, np.ndarray]
 Data = tuple[Split, Split]

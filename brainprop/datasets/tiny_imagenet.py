@@ -25,12 +25,12 @@ from typing import Any
 
 import numpy as np
 
+from brainprop.common.errors import BrainPropError, one_line
+from brainprop.common.files import written_whole
+from brainprop.common.reading import open_zip, read_bytes, read_npz, reading
 from brainprop.datasets.jpegs import decode
 from brainprop.datasets.sources import Source, find, find_here
 from brainprop.datasets.splits import Data, checked_split
-from brainprop.errors import BrainPropError, one_line
-from brainprop.files import written_whole
-from brainprop.untrusted import open_zip, read_bytes, read_npz, reading
 
 FOLDER = "tiny-imagenet-200"
 SOURCE = Source(

@@ -1,0 +1,1 @@
+"""What every room uses: errors, arguments, files, streams and signals, TensorFlow's start."""

@@ -1,0 +1,101 @@
+"""Checking what users give: names, numbers, command lines."""
+
+import argparse
+import difflib
+import numbers
+import sys
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from brainprop.common.errors import BrainPropError
+
+BAD_INPUT = 2  # The exit code, as argparse has it.
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """An argument parser that tells errors in one line."""
+
+    def parse_args(self, args=None, namespace=None):
+        arguments, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            meant = closest(unknown[0].partition("=")[0], self._option_string_actions)
+            hint = f"did you mean {meant}?" if meant else "--help lists all"
+            self.error(f"unknown argument {unknown[0]}: {hint}")
+        return arguments
+
+    def error(self, message):
+        raise SystemExit(self.report(message))
+
+    def report(self, problem: str | Exception) -> int:
+        """Tells on stderr what is wrong, and returns the exit code `BAD_INPUT`."""
+        line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(problem))
+        print(f"{self.prog}: error: {line}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def path_of(text: str) -> Path:
+    """What argparse makes of the name of a file or a folder; an empty one is a slip, as of "$DIR".
+
+    Raises:
+        argparse.ArgumentTypeError: It is empty.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name: give that of a file or a folder")
+    return Path(text)
+
+
+def known_name(kind: str, name: str, known: Collection[str]) -> str:
+    """Returns the known name that a name is, in any case of letters.
+
+    Args:
+        kind: What it names, for the message.
+        name: What was given.
+        known: The known names.
+
+    Raises:
+        BrainPropError: If it is unknown. The message names the most similar one.
+    """
+    for option in known:
+        if str(name).casefold() == option.casefold():
+            return option
+    meant = closest(str(name), known)
+    hint = f"did you mean {meant}? " if meant else ""
+    raise BrainPropError(f"unknown {kind} {str(name)!r}: {hint}Choose from {', '.join(known)}")
+
+
+def check_number(name: str, value, kind: type, low: float, high: float) -> None:
+    """Refuses what is not a number within its range.
+
+    Args:
+        name: Of the argument, for the message.
+        value: What was given.
+        kind: `int` for whole numbers only, or `float`.
+        low, high: The smallest and the largest value allowed.
+
+    Raises:
+        BrainPropError: It is no such number.
+    """
+    accepted = numbers.Integral if kind is int else numbers.Real
+    is_number = isinstance(value, accepted) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:  # Not a number is not within, either.
+        what = "a whole number" if kind is int else "a number"
+        raise BrainPropError(f"{name} must be {what} from {low} to {high}, not {value!r}")
+
+
+def closest(name: str, options: Iterable[str]) -> str | None:
+    """The option that somebody probably meant: "cifar-10" gives "CIFAR10".
+
+    Args:
+        name: What they wrote.
+        options: What they could have written.
+
+    Returns:
+        The most similar one, whatever its case, hyphens and underscores; `None` if none is similar.
+    """
+
+    def plain(text: str) -> str:
+        return text.casefold().translate(str.maketrans("", "", "-_ "))
+
+    by_plain_name = {plain(option): option for option in options}
+    matches = difflib.get_close_matches(plain(name), by_plain_name, n=1)
+    return by_plain_name[matches[0]] if matches else None

@@ -1,0 +1,157 @@
+"""What TensorFlow runs on."""
+
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import tensorflow as tf
+
+from brainprop.common.errors import BrainPropError, one_line
+
+# From this compute capability on, NVIDIA's GPUs calculate in bfloat16.
+BFLOAT16_CAPABILITY = (8, 0)
+
+
+def description() -> str:
+    """The device in a few words: the GPUs' names, or the processor's and why it is no GPU."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        return ", ".join(detail.get("device_name", "GPU") for detail in details)
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        reason = "CUDA_VISIBLE_DEVICES hides all GPUs"
+    elif Path("/dev/nvidia0").exists():
+        reason = 'TensorFlow cannot use the GPU: pip install "tensorflow[and-cuda]"'
+    else:
+        reason = "no GPU found"
+    cores = _cores()
+    return f"{processor()}, {cores} core{'s' if cores != 1 else ''} ({reason})"
+
+
+def announce(what: str) -> None:
+    """Prints what runs on which device.
+
+    Args:
+        what: The experiment's name, and its seed where it matters.
+    """
+    print(f"{what}, on {description()}", flush=True)
+
+
+def _cores() -> int | None:
+    """How many cores TensorFlow may use: a scheduler may have given the process a part of them."""
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    if hasattr(os, "sched_getaffinity"):  # macOS has none.
+        return threads or len(os.sched_getaffinity(0))
+    return threads or os.cpu_count()
+
+
+def processor() -> str:
+    """The name of the machine's processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # Only Linux has this file.
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Turns what TensorFlow raises when a device fails into the one error that users meet.
+
+    Raises:
+        BrainPropError: The device is out of memory, or fails otherwise.
+    """
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise BrainPropError(
+            f"out of memory or space on {description()} ({one_line(error)}): end other programs "
+            "there, or give a smaller --batch-size"
+        ) from error
+    except (
+        tf.errors.FailedPreconditionError,
+        tf.errors.InternalError,
+        tf.errors.NotFoundError,  # No algorithm of cuDNN fits into the memory that is left.
+        tf.errors.UnimplementedError,
+        tf.errors.UnknownError,
+    ) as error:
+        raise BrainPropError(
+            f"TensorFlow failed on {description()} ({one_line(error)}): CUDA_VISIBLE_DEVICES=-1 "
+            "does without a GPU, main.py's --debug tells more"
+        ) from error
+
+
+def strategy(gpus: int | None) -> tf.distribute.Strategy:
+    """Spreads every batch over several GPUs, or leaves it to the one device there is.
+
+    The batch size and the update stay those of one device, which `check_even_parts` sees to. Batch
+    normalization takes the moments of each device's part of the batch, and averages them in its
+    moving averages.
+
+    Args:
+        gpus: How many; `None` uses what TensorFlow uses by itself.
+
+    Raises:
+        BrainPropError: There are not so many.
+    """
+    if gpus is None:
+        return tf.distribute.get_strategy()
+    available = len(tf.config.list_logical_devices("GPU"))
+    if gpus > available:
+        raise BrainPropError(f"--gpus {gpus}: TensorFlow finds {available} here, {description()}")
+    return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(gpus)])
+
+
+def replicas() -> int:
+    """Returns over how many devices `tf.distribute` spreads the batch; gradients are summed."""
+    context = tf.distribute.get_replica_context()  # None where a batch is not spread.
+    return context.num_replicas_in_sync if context else 1
+
+
+def replica_seed(generator) -> tf.Tensor:
+    """Draws a seed for TensorFlow's stateless random functions: int32, shape `(2,)`.
+
+    Under `tf.distribute.MirroredStrategy` all replicas have the same generator state. The replica's
+    number is folded into the seed, so that they draw independent numbers.
+
+    Args:
+        generator: A `keras.random.SeedGenerator`.
+    """
+    seed = tf.cast(generator.next(), tf.int32)
+    if replicas() == 1:
+        return seed
+    replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+    return tf.random.experimental.stateless_fold_in(seed, replica)
+
+
+def check_even_parts(sizes: Mapping[str, int]) -> None:
+    """Refuses batches that the devices of a `strategy` cannot share evenly.
+
+    Each device's average would count alike, whatever the size of its part; and Keras cannot start
+    with a batch whose parts differ in size.
+
+    Args:
+        sizes: Numbers of images, and what they are.
+
+    Raises:
+        BrainPropError: The number of devices does not divide one of them.
+    """
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    for images, size in sizes.items():
+        if size % replicas:
+            raise BrainPropError(
+                f"{replicas} GPUs cannot share {size} {images} evenly: choose another number of "
+                "GPUs, or of images by --batch-size, --max-train-samples or --max-eval-samples"
+            )
+
+
+def mixed_precision_policy() -> str:
+    """The Keras policy for mixed precision here: bfloat16, or float16 on an older GPU."""
+    for gpu in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpu)
+        if details.get("compute_capability", BFLOAT16_CAPABILITY) < BFLOAT16_CAPABILITY:
+            return "mixed_float16"
+    return "mixed_bfloat16"

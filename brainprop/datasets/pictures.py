@@ -1,0 +1,93 @@
+"""Pictures of any size and kind, made into images as a data set has them."""
+
+import io
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from brainprop.common.errors import BrainPropError
+from brainprop.common.files import check_readable
+from brainprop.common.reading import read_bytes, reading
+
+# Not all that Pillow knows: for some it starts other programs or writes to stderr.
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM")
+MAX_FILE_BYTES = 2**30
+
+_REMEDY = "save it anew, as PNG or JPEG"
+
+
+def read_pictures(paths: Sequence[Path], image_shape: tuple[int, int, int]) -> np.ndarray:
+    """Reads pictures and resizes them.
+
+    A picture is turned upright as its EXIF data tell, cropped around its center to the shape of
+    the data set's images, and resized to their size by Pillow's bicubic filter, which averages
+    over all pixels when it makes a picture smaller. It becomes RGB or gray as they are, without a
+    stretch of contrast or an exchange of black and white. What is transparent becomes white; of 16
+    bits a pixel the upper 8 are kept; of an animation, the first frame. A picture that already
+    is as the data set's comes through bit for bit.
+
+    Args:
+        paths: Files in one of `FORMATS`.
+        image_shape: Height, width and channels (3 RGB, 1 gray) of the data set's images.
+
+    Returns:
+        Shape `(len(paths), *image_shape)`, uint8.
+
+    Raises:
+        BrainPropError: A picture cannot be read. The message tells what is wrong with the first
+            one at fault, and names the others.
+    """
+    pictures, faults = [], {}
+    for path in paths:
+        try:
+            pictures.append(_read_picture(path, image_shape))
+        except BrainPropError as fault:
+            faults[path] = fault
+    if faults:
+        (_, error), *others = faults.items()
+        also = f"; also at fault: {', '.join(str(path) for path, _ in others)}" if others else ""
+        raise BrainPropError(f"{error}{also}") from error
+    return np.stack(pictures)
+
+
+def _read_picture(path: Path, image_shape: tuple[int, int, int]) -> np.ndarray:
+    """Reads one picture, to shape `image_shape`, uint8."""
+    height, width, channels = image_shape
+    with reading(path, _REMEDY), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, of pictures that it can read nevertheless
+        check_readable(path)
+        with _open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+            picture = ImageOps.fit(_eight_bit(upright, path), (width, height))
+        white = Image.new("RGBA", picture.size, "white")
+        opaque = Image.alpha_composite(white, picture)
+        return np.asarray(opaque.convert("RGB" if channels == 3 else "L")).reshape(image_shape)
+
+
+def _open(path: Path) -> Image.Image:
+    content = io.BytesIO(read_bytes(path, MAX_FILE_BYTES))
+    try:
+        return Image.open(content, formats=FORMATS)
+    except UnidentifiedImageError as error:
+        raise BrainPropError(
+            f"{path} is no picture of a known format: give one of {', '.join(FORMATS)}"
+        ) from error
+    except Image.DecompressionBombError as error:
+        most = 2 * Image.MAX_IMAGE_PIXELS  # type: ignore[operator]  # Without it, no such error.
+        raise BrainPropError(f"{path} has more than {most} pixels: make it smaller") from error
+
+
+def _eight_bit(image: Image.Image, path: Path) -> Image.Image:
+    """The image in Pillow's mode RGBA, into which Pillow would not scale 16 bits."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        pixels = np.asarray(image)
+        if image.mode == "F" or pixels.min() < 0 or pixels.max() >= 2**16:
+            raise BrainPropError(f"{path} has more than 16 bits a pixel: save it with 8 or 16")
+        eight_bit = Image.fromarray((pixels >> 8).astype(np.uint8)).convert("RGBA")
+        transparent = pixels == image.info.get("transparency", -1)
+        eight_bit.putalpha(Image.fromarray(np.where(transparent, 0, 255).astype(np.uint8)))
+        return eight_bit
+    return image.convert("RGBA")

@@ -1,0 +1,1 @@
+"""Networks: layers, the paper's architectures, compiled models, weights files."""

@@ -1,0 +1,111 @@
+"""The paper's networks: from a table row to Keras layers.
+
+No layer has a bias; batch normalization brings its own offset. Every kernel starts from a
+normal distribution of mean 0.
+"""
+
+from collections.abc import Callable, Iterator
+
+import keras
+from keras import layers
+
+from brainprop.networks.layers import BatchNormalization, Dropout, LocallyConnected2D
+from brainprop.paper import Architecture
+
+KERNEL_SIZE = 3
+POOL_SIZE = 2
+DATA_FORMAT = "channels_last"  # Whatever keras.json says.
+
+
+class Blocks:
+    """The blocks that the rows of `ARCHITECTURES` name, each a list of Keras layers.
+
+    Args:
+        kernel_stddev: Standard deviation of the initial kernels.
+        l2: Weight decay of every kernel.
+        seeds: Gives every layer that draws random numbers a seed of its own.
+    """
+
+    def __init__(self, kernel_stddev: float, l2: float, seeds: Iterator[int]):
+        self.kernel_stddev = kernel_stddev
+        self.l2 = l2
+        self.seeds = seeds
+
+    def kernel(self) -> dict:
+        """What all layers with a kernel have in common."""
+        return {
+            "use_bias": False,
+            "kernel_initializer": keras.initializers.RandomNormal(
+                0.0, self.kernel_stddev, seed=next(self.seeds)
+            ),
+            "kernel_regularizer": keras.regularizers.L2(self.l2) if self.l2 else None,
+        }
+
+    def conv(self, filters: int, strides: int = 1) -> list[keras.Layer]:
+        """Convolution, ReLU, batch normalization: in this order."""
+        return [
+            layers.Conv2D(
+                filters,
+                KERNEL_SIZE,
+                strides,
+                padding="same",
+                data_format=DATA_FORMAT,
+                activation="relu",
+                **self.kernel(),
+            ),
+            BatchNormalization(),
+        ]
+
+    def locally_connected(self, filters: int, strides: int = 1) -> list[keras.Layer]:
+        """As `conv`, with weights of its own at every position and no padding."""
+        return [
+            LocallyConnected2D(filters, KERNEL_SIZE, strides, activation="relu", **self.kernel()),
+            BatchNormalization(),
+        ]
+
+    def dense(self, units: int) -> list[keras.Layer]:
+        return [layers.Dense(units, activation="relu", **self.kernel())]
+
+    def max_pool(self) -> list[keras.Layer]:
+        return [layers.MaxPooling2D(POOL_SIZE, data_format=DATA_FORMAT)]
+
+    def dropout(self, rate: float) -> list[keras.Layer]:
+        return [Dropout(rate, seed=next(self.seeds))]
+
+    def flatten(self) -> list[keras.Layer]:
+        return [layers.Flatten(data_format=DATA_FORMAT)]
+
+    def output(self, classes: int, name: str | None) -> keras.Layer:
+        """The linear output layer, in float32 also under a mixed-precision policy."""
+        return layers.Dense(classes, name=name, dtype="float32", **self.kernel())
+
+
+def build_network(
+    architecture: Architecture,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    seeds: Iterator[int],
+    output_name: str | None = None,
+) -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Stacks an architecture's layers and the linear output layer.
+
+    Args:
+        architecture: The table row.
+        image_shape: Height, width, channels.
+        classes: Number of output units.
+        seeds: Seeds for the initial kernels and for dropout, one taken a layer.
+        output_name: Name of the output layer.
+
+    Returns:
+        inputs: Symbolic images, float32 in [0, 1], shape `(batch, height, width, channels)`.
+        outputs: Symbolic activations of the output units, shape `(batch, classes)`.
+    """
+    blocks = Blocks(architecture.kernel_stddev, architecture.l2, seeds)
+    inputs = activity = keras.Input(image_shape)
+    if architecture.build:
+        activity = architecture.build(activity)
+    for name, *arguments in architecture.layers:
+        block: Callable[..., list[keras.Layer]] = getattr(blocks, name)
+        for layer in block(*arguments):
+            activity = layer(activity)
+    return inputs, blocks.output(classes, output_name)(activity)

@@ -1,0 +1,105 @@
+"""From an experiment to a compiled Keras model."""
+
+import itertools
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import keras
+import tensorflow as tf
+
+from brainprop.common.devices import mixed_precision_policy
+from brainprop.datasets.table import DATASETS
+from brainprop.experiments import Experiment
+from brainprop.networks.architectures import build_network
+from brainprop.paper import ALGORITHMS, ARCHITECTURES
+from brainprop.rules.base import LearningRule
+
+# The fields of `Experiment` that decide what model it is; the others, how it is trained.
+MODEL_SETTINGS = (
+    "learning_rate", "kernel_stddev", "l2", "exploration_rate", "reward_noise", "mixed_precision",
+    "jit_compile",
+)  # fmt: skip
+
+
+def build_model(
+    dataset: str, architecture: str, algorithm: str, seed: int = 1, **settings
+) -> LearningRule:
+    """Builds and compiles one of the paper's networks, ready for `fit`.
+
+    The model takes images, float32 in [0, 1], shape `(batch, height, width, channels)`, and
+    labels, integers of shape `(batch,)` or one-hot ones of shape `(batch, classes)`.
+
+    Args:
+        dataset: A name in `brainprop.datasets.table.DATASETS`.
+        architecture: A name in `brainprop.paper.ARCHITECTURES`.
+        algorithm: "BrainProp" or "EBP".
+        seed: Of the initial weights, dropout and exploration. The same seed gives both
+            algorithms the same initial weights.
+        **settings: Those of `MODEL_SETTINGS` that shall not be the paper's; they are fields of
+            `brainprop.experiments.Experiment`. The others are for `brainprop.train`.
+
+    Returns:
+        The compiled model; its output layer is linear.
+
+    Raises:
+        BrainPropError: A name is unknown, data set and architecture do not go together, or a
+            number is out of range.
+        TypeError: A setting is none of the model's.
+    """
+    for name in settings:
+        if name not in MODEL_SETTINGS:
+            raise TypeError(
+                f"a model has no {name}, but {', '.join(MODEL_SETTINGS)}: to train with other "
+                "settings, give an Experiment to model_for and train"
+            )
+    return model_for(Experiment(dataset, architecture, algorithm, seed=seed, **settings))
+
+
+def model_for(experiment: Experiment) -> LearningRule:
+    """Builds and compiles the model of an experiment; see `build_model`.
+
+    A deterministic one makes TensorFlow deterministic for as long as the process runs.
+    """
+    if experiment.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    dataset = DATASETS[experiment.dataset]
+    architecture = replace(
+        ARCHITECTURES[experiment.architecture],
+        kernel_stddev=experiment.kernel_stddev,
+        l2=experiment.l2,
+    )
+    algorithm = ALGORITHMS[experiment.algorithm]
+    arguments = {name: getattr(experiment, name) for name in algorithm.arguments}
+    with _precision(experiment.mixed_precision):
+        inputs, outputs = build_network(
+            architecture,
+            dataset.image_shape,
+            dataset.classes,
+            seeds=_seeds(experiment.seed),
+            output_name=algorithm.output_layer_name,
+        )
+        model = algorithm.rule_class(inputs, outputs, name=experiment.name, **arguments)
+        model.compile(
+            keras.optimizers.SGD(experiment.learning_rate),
+            metrics=["accuracy"],
+            jit_compile=experiment.jit_compile,  # Keras itself would choose XLA on a GPU.
+        )
+    return model
+
+
+@contextmanager
+def _precision(mixed: bool) -> Iterator[None]:
+    """Lets Keras build layers that compute in 16 bits and keep their weights in 32, if `mixed`."""
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(mixed_precision_policy() if mixed else usual)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(usual)
+
+
+def _seeds(seed: int) -> Iterator[int]:
+    """An endless stream of seeds, so that no two layers share theirs."""
+    return map(random.Random(seed).getrandbits, itertools.repeat(31))

@@ -1,0 +1,337 @@
+"""Figures, drawn without a display."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from brainprop.common.files import writing, written_whole
+from brainprop.paper import ALGORITHMS
+
+if TYPE_CHECKING:  # A figure of results that are on disk does without TensorFlow.
+    from brainprop.training.fit import Run
+
+# Blue and orange of the Okabe-Ito palette, which the color-blind can tell apart.
+TRAINING_COLOR, VALIDATION_COLOR = "#0072B2", "#E69F00"
+# Those of the algorithms in their order; told apart by their lines where there is no color.
+ALGORITHM_STYLES: tuple[dict[str, Any], ...] = (
+    {"color": "#0072B2", "linestyle": "-"},
+    {"color": "#D55E00", "linestyle": (0, (4, 1.5))},
+    {"color": "#009E73", "linestyle": (0, (1, 1))},
+    {"color": "#CC79A7", "linestyle": (0, (4, 1, 1, 1))},
+)
+BEST_COLOR, OTHERS_COLOR = "#0072B2", "#56B4E9"
+# Layers are in order, and so are this map's colors, which the color-blind can tell apart too.
+LAYER_COLORS = colormaps["viridis"]
+
+MAX_NUMBERED_CLASSES = 20  # With more, numbers of classes or in cells would be too small.
+MAX_CAPTION = 20  # letters
+
+
+def accuracy_figure(run: Run) -> Figure:
+    """Training and validation accuracy in percent over epochs, with the best epoch marked."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.add_subplot()
+    _draw_accuracy(axes, run)
+    axes.set_title(run.experiment.title)
+    return figure
+
+
+def _draw_accuracy(axes: Axes, run: Run) -> None:
+    for key, label, color in (
+        ("accuracy", "training", TRAINING_COLOR),
+        ("val_accuracy", "validation", VALIDATION_COLOR),
+    ):
+        percent = [100 * value for value in run.history[key]]
+        _draw_curve(axes, percent, label=label, color=color)
+    axes.plot(
+        run.best_epoch,
+        100 * run.best_accuracy,
+        "k*",
+        markersize=10,
+        label=f"best: {100 * run.best_accuracy:.2f} % (epoch {run.best_epoch})",
+    )
+    axes.set_ylabel("accuracy [%]")
+    axes.legend(loc="lower right")
+
+
+def _draw_curve(axes: Axes, values: Sequence[float], **style) -> Line2D:
+    """A curve over epochs, which is a point where there is but one."""
+    marker = "o" if len(values) == 1 else None
+    (line,) = axes.plot(range(1, len(values) + 1), values, marker=marker, **style)
+    _label_epochs(axes)
+    axes.grid(alpha=0.3)
+    return line
+
+
+def _label_epochs(axes: Axes) -> None:
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
+
+
+def learning_curves_figure(panels: Mapping[str, Mapping[str, Sequence]]) -> Figure:
+    """Validation accuracy over epochs of each algorithm, a panel for each network.
+
+    The line is the mean of the seeds that still train in an epoch, as long as that is half of them
+    or more; the band reaches from the lowest to the highest.
+
+    Args:
+        panels: By title, and then by algorithm: each seed's validation accuracy in percent, after
+            each epoch. The seeds may differ in their number of epochs.
+    """
+    columns = min(3, max(1, len(panels)))
+    rows = max(1, math.ceil(len(panels) / columns))
+    figure = Figure(figsize=(1 + 3.2 * columns, 0.7 + 2.7 * rows), layout="constrained")
+    lines = {}
+    for position, (title, curves) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(rows, columns, position)
+        for algorithm, seeds in curves.items():
+            style = ALGORITHM_STYLES[list(ALGORITHMS).index(algorithm) % len(ALGORITHM_STYLES)]
+            means, lows, highs = _by_epoch(seeds)
+            epochs = range(1, len(means) + 1)
+            axes.fill_between(epochs, lows, highs, color=style["color"], alpha=0.3, linewidth=0)
+            lines[algorithm] = _draw_curve(axes, means, linewidth=1.3, **style)
+        axes.set_title(_wrapped(title), fontsize="medium")
+        axes.set_ylabel("validation accuracy [%]")
+        axes.set_ylim(*_accuracy_limits(curves))
+    names = [name for name in ALGORITHMS if name in lines]
+    figure.legend(
+        [lines[name] for name in names],
+        names,
+        title="mean, and lowest to highest, of the seeds",
+        loc="outside upper center",
+        ncols=max(1, len(names)),
+    )
+    return figure
+
+
+def _by_epoch(seeds: Sequence[Sequence[float]]) -> tuple[list[float], list[float], list[float]]:
+    """The mean, the lowest and the highest accuracy in each epoch in which half still train."""
+    epochs = [[value for value in values if value is not None] for values in zip_longest(*seeds)]
+    epochs = [values for values in epochs if len(values) >= len(seeds) / 2]
+    means = [sum(values) / len(values) for values in epochs]
+    return means, [min(values) for values in epochs], [max(values) for values in epochs]
+
+
+def _accuracy_limits(
+    curves: Mapping[str, Sequence[Sequence[float]]],
+) -> tuple[float | None, float | None]:
+    """Leaves out the steep start of long runs, beside which nothing else could be seen."""
+    lowest = min(min(values[len(values) // 10 :]) for seeds in curves.values() for values in seeds)
+    highest = max(max(values) for seeds in curves.values() for values in seeds)
+    span = highest - lowest
+    return (lowest - 0.15 * span, highest + 0.15 * span) if span > 0 else (None, None)
+
+
+def _wrapped(title: str) -> str:
+    return "\n".join(textwrap.fill(line, 40) for line in title.splitlines())
+
+
+def predictions_figure(
+    images: np.ndarray,
+    captions: Sequence[str],
+    predictions: Sequence[Sequence[tuple[str, float]]],
+    title: str,
+) -> Figure:
+    """A grid of images as the network sees them, each beside bars of its best classes' outputs.
+
+    Args:
+        images: Shape `(n, height, width, channels)`, uint8, RGB or gray.
+        captions: What to call each image; only the end of a long one is shown.
+        predictions: Of each image, the names of the best classes and their outputs, best first.
+        title: Of the figure.
+    """
+    columns = min(len(images), 3)
+    rows = math.ceil(len(images) / columns)
+    longest_name = max(len(name) for best in predictions for name, _ in best)
+    width = 3.4 + 0.06 * longest_name
+    figure = Figure(figsize=(width * columns, 1.7 * rows + 0.3), layout="constrained")
+    grid = figure.subplots(rows, 2 * columns, squeeze=False).reshape(-1, 2)
+    outputs = [value for best in predictions for _, value in best]
+    low, high = min(*outputs, 0), max(*outputs, 0)
+    for axes in grid.flat:
+        axes.axis("off")  # Those to spare stay empty.
+    for (picture, bars), image, caption, best in zip(
+        grid, images, captions, predictions, strict=False
+    ):
+        picture.axis("on")  # A frame, or a white picture would have no border.
+        picture.set(xticks=[], yticks=[])
+        picture.imshow(image, cmap="gray", vmin=0, vmax=255)
+        picture.set_title(_shortened(caption), fontsize=8, parse_math=False)
+        values = [value for _, value in best]
+        labels = [f"{name}: {value:.3g}" for name, value in best]
+        colors = [BEST_COLOR, *[OTHERS_COLOR] * (len(best) - 1)]
+        bars.barh(range(len(best)), values, tick_label=labels, color=colors)
+        bars.axis("on")
+        bars.set_xlim(low, high if high > low else 1)
+        bars.axvline(0, color="black", linewidth=0.8)
+        bars.invert_yaxis()
+        bars.tick_params(left=False, bottom=False, labelbottom=False, labelsize=7)
+        bars.spines[:].set_visible(False)
+    figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def confusion_figure(counts: np.ndarray, class_names: Sequence[str], title: str) -> Figure:
+    """A confusion matrix, each row in percent of its class's images; gray where there are none.
+
+    With more than `MAX_NUMBERED_CLASSES` classes, colors alone tell the percentages, on a scale on
+    which rare confusions can be seen.
+
+    Args:
+        counts: How many images of each class (row) were taken for each class (column).
+        class_names: The classes' names.
+        title: Of the figure.
+    """
+    with np.errstate(invalid="ignore"):  # 0 / 0 where a class has no images
+        percent = 100 * counts / counts.sum(axis=1, keepdims=True)
+    classes = len(counts)
+    numbered = classes <= MAX_NUMBERED_CLASSES
+    side, font_size = (6, 10) if numbered else (0.12 * classes, 0.1 * classes)
+    figure = Figure(figsize=(1.15 * side, side), layout="compressed")
+    axes = figure.add_subplot()
+    image = axes.imshow(
+        percent,
+        cmap=colormaps["cividis"].with_extremes(bad="lightgray"),
+        norm=PowerNorm(1 if numbered else 0.5, vmin=0, vmax=100),
+    )
+    label_size = 9 if numbered else 6
+    rotation = 90 if max(map(len, class_names)) > 2 else 0
+    axes.set_xticks(range(classes), class_names, rotation=rotation, fontsize=label_size)
+    axes.set_yticks(range(classes), class_names, fontsize=label_size)
+    axes.set_title(title, fontsize=1.2 * font_size)
+    axes.set_xlabel("class chosen", fontsize=font_size)
+    axes.set_ylabel("right class", fontsize=font_size)
+    bar = figure.colorbar(image, ax=axes, format=PercentFormatter())
+    bar.ax.tick_params(labelsize=font_size)
+    bar.set_label("share of the right class's images", fontsize=font_size)
+    if numbered:
+        for (row, column), value in np.ndenumerate(percent):
+            if np.isfinite(value):
+                text = f"{value:.1f}" if value else "0"
+                color = "black" if value > 50 else "white"
+                axes.text(column, row, text, color=color, ha="center", va="center", fontsize=8)
+    return figure
+
+
+def write_figure(figure: Figure, path: Path, format: str, dpi: float | None = None) -> None:
+    """Writes a figure as a "pdf" or a "png", without the time of day in it.
+
+    Args:
+        figure: What was drawn.
+        path: The file; its suffix does not matter.
+        format: "pdf" or "png".
+        dpi: Pixels an inch; by default Matplotlib's.
+    """
+    metadata = {"CreationDate": None} if format == "pdf" else {}
+    figure.savefig(path, format=format, dpi=dpi or "figure", metadata=metadata)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a figure in the format that its name's suffix tells, over an earlier file.
+
+    Raises:
+        BrainPropError: It cannot be written; then nothing is there, or what was there before.
+    """
+    with writing(path, "make room or choose another folder"), written_whole(path) as partial:
+        write_figure(figure, partial, path.suffix[1:].lower(), dpi=150)
+
+
+def _shortened(caption: str) -> str:
+    """The end of a caption that is too long, which is where file names differ."""
+    return caption if len(caption) <= MAX_CAPTION else "…" + caption[-MAX_CAPTION:]
+
+
+def diagnostics_figure(run: Run) -> Figure:
+    """What `diagnostics.measure` found after each epoch, on one page.
+
+    Accuracy, Q-values, reward-prediction errors and selected classes are those of the whole
+    network; below them, angles, norms and dead ReLUs have a curve for each layer.
+    """
+    from brainprop.training.diagnostics import ERROR_BIN_CENTERS  # Imports TensorFlow.
+
+    figure = Figure(figsize=(8, 11), layout="constrained")
+    accuracy, q_values, errors, selected, angle, update, weight, dead = figure.subplots(4, 2).flat
+    history, algorithm = run.history, run.experiment.algorithm
+    counts = np.array(history["selected"])  # Of an epoch without diagnostics, NaN.
+    probed, classes = int(np.nanmax(counts.sum(axis=1))), counts.shape[1]
+    q_value = ALGORITHMS[algorithm].activation_name
+    figure.suptitle(f"{run.experiment.title}: after each epoch, on {probed} validation images")
+
+    _draw_accuracy(accuracy, run)
+    accuracy.set_title("Accuracy, on all images")
+    accuracy.legend(fontsize="small")  # Where it hides least.
+
+    for key, label, color in (
+        ("q_selected", "of the selected class", TRAINING_COLOR),
+        ("q_right", "of the right class", VALIDATION_COLOR),
+    ):
+        _draw_curve(q_values, history[key], label=label, color=color)
+    q_values.set(title=f"Mean {q_value}", ylabel=q_value)
+    q_values.legend()
+
+    _draw_counts(errors, history["reward_prediction_error"], ERROR_BIN_CENTERS, probed)
+    errors.set(title="Reward-prediction errors", ylabel=f"reward − {q_value}")
+    colors = _draw_counts(selected, history["selected"], range(classes), probed)
+    selected.set(title="Selected classes", ylabel="class")
+    if classes <= MAX_NUMBERED_CLASSES:
+        selected.set_yticks(range(classes))
+    bar = figure.colorbar(colors, ax=[errors, selected], label="share of images [%]")
+    bar.ax.yaxis.set_major_formatter("{x:g}")
+
+    _draw_layers(angle, run, "angle")
+    angle.axhline(90, color="black", linewidth=0.8, linestyle=":")
+    angle.set(title="Angle of BrainProp's to EBP's update", ylabel="angle [degrees]")
+    angle.set(ylim=(0, None), yticks=range(0, 181, 30))
+    _draw_layers(update, run, "update_norm")
+    update.set(title=f"Size of {algorithm}'s update", ylabel="norm", yscale="log")
+    _draw_layers(weight, run, "weight_norm")
+    weight.set(title="Size of the weights", ylabel="norm", ylim=(0, None))
+    _draw_layers(dead, run, "dead", scale=100)
+    dead.set(title="Dead ReLUs: 0 for all these images", ylabel="share [%]")
+    handles, labels = weight.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, title="layer")
+    return figure
+
+
+def _draw_counts(
+    axes: Axes, counts: Sequence[Sequence[int]], centers: Sequence[float] | np.ndarray, images: int
+) -> ScalarMappable:
+    """The share of the images in each bin over epochs as colors; where there is none, white."""
+    by_epoch = np.array(counts, float).T
+    half = (centers[1] - centers[0]) / 2
+    image = axes.imshow(
+        100 * np.ma.masked_equal(by_epoch, 0) / images,
+        extent=(0.5, len(counts) + 0.5, centers[0] - half, centers[-1] + half),
+        norm=LogNorm(min(100 / images, 10), 100),
+        cmap="cividis_r",
+        origin="lower",
+        aspect="auto",
+        interpolation="none",
+    )
+    _label_epochs(axes)
+    return image
+
+
+def _draw_layers(axes: Axes, run: Run, measure: str, scale: float = 1) -> None:
+    """A curve for each layer of which there is such a measure."""
+    layers = [name.split("/")[1] for name in run.history if name.startswith("weight_norm/")]
+    colors = LAYER_COLORS(np.linspace(0, 0.9, len(layers)))
+    for layer, color in zip(layers, colors, strict=True):
+        values = run.history.get(f"{measure}/{layer}", [])
+        if values:
+            scaled = [scale * value for value in values]
+            _draw_curve(axes, scaled, label=layer.replace("_", " "), color=color)

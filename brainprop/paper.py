@@ -1,0 +1,152 @@
+"""The paper as table rows: its architectures, learning rules and published results.
+
+Paper: "Attention-Gated Brain Propagation: How the brain can implement reward-based error
+backpropagation", NeurIPS 2020. The rows are data; nothing here imports TensorFlow. The data sets'
+rows are in `brainprop.datasets.table`, and the training settings in `brainprop.experiments`.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network, and the hyperparameters that the paper uses with it.
+
+    Attributes:
+        layers: The hidden layers in order, each the name of a block in
+            `brainprop.networks.architectures.Blocks` and the block's arguments.
+        datasets: Names of the data sets it goes with; empty for all.
+        batch_size: Number of images in a step.
+        kernel_stddev: Standard deviation of the normal distribution, of mean 0, from which every
+            kernel is drawn.
+        l2: Weight decay: the loss grows by `l2 * sum(kernel ** 2)` for every kernel.
+        build: Instead of `layers`, a function that takes the symbolic images, shape
+            `(batch, height, width, channels)`, and returns the symbolic activity below the output
+            layer, shape `(batch, units)`.
+    """
+
+    layers: tuple[tuple, ...] = ()
+    datasets: tuple[str, ...] = ()
+    batch_size: int = 128
+    kernel_stddev: float = 0.005
+    l2: float = 0.0
+    build: Callable | None = None
+
+
+ARCHITECTURES = {
+    "dense": Architecture(
+        (("flatten",), ("dense", 1500), ("dense", 1000), ("dense", 500)),
+        datasets=("MNIST",),
+        kernel_stddev=0.01,
+    ),
+    "loccon": Architecture(
+        (
+            ("locally_connected", 32), ("locally_connected", 32, 2), ("dropout", 0.3),
+            ("flatten",), ("dense", 500), ("dropout", 0.3),
+        ),
+        datasets=("MNIST", "CIFAR10", "CIFAR100"),
+        batch_size=32,
+    ),
+    "conv": Architecture(
+        (
+            ("conv", 32), ("conv", 32, 2), ("dropout", 0.3),
+            ("flatten",), ("dense", 500), ("dropout", 0.3),
+        ),
+        datasets=("MNIST", "CIFAR10", "CIFAR100"),
+    ),
+    "deep": Architecture(
+        (
+            ("conv", 64), ("conv", 64), ("max_pool",), ("dropout", 0.3),
+            ("conv", 128), ("conv", 128), ("max_pool",), ("dropout", 0.3),
+            ("conv", 128), ("conv", 128), ("conv", 128), ("max_pool",), ("dropout", 0.8),
+            ("flatten",), ("dense", 500), ("dropout", 0.3),
+        ),
+        datasets=("CIFAR10", "CIFAR100", "TinyImageNet"),
+        l2=5e-4,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A learning rule.
+
+    Attributes:
+        rule: The subclass of `brainprop.rules.base.LearningRule`, or where it is:
+            `"module.Class"`.
+        arguments: The fields of `Experiment` that the class takes.
+        output_layer_name: Name of the output layer, by which weights files tell the rule that
+            trained them. Defaults to a name that Keras chooses.
+        activation_name: What the activation of an output unit is called.
+    """
+
+    rule: str | type
+    arguments: tuple[str, ...] = ()
+    output_layer_name: str | None = None
+    activation_name: str = "Q-value"
+
+    @property
+    def rule_class(self) -> type:
+        """The class of the rule. Imports TensorFlow."""
+        if isinstance(self.rule, type):
+            return self.rule
+        module, _, name = self.rule.rpartition(".")
+        return getattr(importlib.import_module(module), name)
+
+
+ALGORITHMS = {
+    "BrainProp": Algorithm(
+        "brainprop.rules.brainprop.BrainProp",
+        ("exploration_rate", "reward_noise", "seed"),
+        output_layer_name="brain_prop_layer",  # As in the 2020 code.
+    ),
+    "EBP": Algorithm("brainprop.rules.ebp.EBP", activation_name="logit"),
+}
+
+
+def algorithm_of(output_layer: str) -> str:
+    """Returns the algorithm whose output layer has such a name, up to a running number."""
+    for name, algorithm in ALGORITHMS.items():
+        if algorithm.output_layer_name and output_layer.startswith(algorithm.output_layer_name):
+            return name
+    return "EBP"
+
+
+@dataclass(frozen=True)
+class PaperResult:
+    """A published result: mean and standard deviation over ten seeds.
+
+    Attributes:
+        accuracy: Top-1 accuracy in percent, mean and standard deviation.
+        epochs: Number of epochs, mean and standard deviation.
+        seconds_per_epoch: On one GeForce 1080 Ti.
+    """
+
+    accuracy: tuple[float, float]
+    epochs: tuple[int, int]
+    seconds_per_epoch: int
+
+
+RESULTS = {
+    ("MNIST", "conv", "BrainProp"): PaperResult((99.31, 0.04), (63, 18), 3),
+    ("CIFAR10", "deep", "BrainProp"): PaperResult((88.88, 0.27), (105, 4), 8),
+    ("CIFAR100", "deep", "BrainProp"): PaperResult((59.58, 0.46), (218, 22), 8),
+    ("TinyImageNet", "deep", "BrainProp"): PaperResult((47.50, 1.30), (328, 75), 47),
+}
+
+
+def architectures_of(dataset: str) -> tuple[str, ...]:
+    """Returns the architectures that go with a data set; with one that is no row's, all do."""
+    listed = {name for row in ARCHITECTURES.values() for name in row.datasets}
+    return tuple(
+        name
+        for name, row in ARCHITECTURES.items()
+        if dataset in row.datasets or not row.datasets or dataset not in listed
+    )
+
+
+def combinations(datasets) -> str:
+    """Returns which architectures go with each data set, for messages and help."""
+    return "; ".join(f"{name}: {', '.join(architectures_of(name))}" for name in datasets)

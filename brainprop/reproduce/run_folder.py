@@ -1,0 +1,266 @@
+"""A folder of runs that any number of processes work off together.
+
+    MNIST_conv_BrainProp_seed1.json                   a finished run: `results.summary`
+    MNIST_conv_BrainProp_seed1_weights.h5             its best epoch's weights
+    MNIST_conv_BrainProp_seed2_epochs=9.json          one whose settings are not all the paper's
+    unfinished/MNIST_conv_BrainProp_seed3/            the checkpoints of one under way
+    unfinished/MNIST_conv_BrainProp_seed3.lock        held by the process that trains it
+
+The JSON file appears last and whole, so a run is finished where there is one. The kernel frees the
+lock of a process that dies, and whoever comes next goes on from the checkpoints.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TextIO
+
+from brainprop.common.errors import BrainPropError, StdoutLost
+from brainprop.common.files import writing, written_whole
+from brainprop.common.reading import reading
+from brainprop.common.startup import start_tensorflow
+from brainprop.experiments import Experiment, data_for
+from brainprop.training import checkpoints
+
+POLL_SECONDS = 0.5
+
+
+class Status(Enum):
+    """What became of an attempt at a run."""
+
+    FINISHED = "finished"
+    DIVERGED = "diverged"
+    INTERRUPTED = "interrupted"
+    BUSY = "busy"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """An attempt at a run.
+
+    Attributes:
+        status: What became of it.
+        message: That in a line.
+        interrupted_by: The signal that interrupted it, if one did.
+    """
+
+    status: Status
+    message: str
+    interrupted_by: signal.Signals | None = None
+
+
+class Busy(Exception):
+    """Another process has the run; the message says which."""
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where the files of a run lie: runs of different settings never share one.
+
+    Attributes:
+        folder: The folder of all runs.
+        experiment: The run.
+    """
+
+    folder: Path
+    experiment: Experiment
+
+    @property
+    def name(self) -> str:
+        """Tells the data set, architecture, algorithm, seed, and what is not the paper's."""
+        departures = self.experiment.departures().items()
+        settings = "".join(f"_{name}={value}" for name, value in departures)
+        return f"{self.experiment.name}_seed{self.experiment.seed}{settings}"
+
+    @property
+    def result(self) -> Path:
+        """The summary of the finished run."""
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def weights(self) -> Path:
+        """The weights of the best epoch."""
+        return self.folder / f"{self.name}_weights.h5"
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        """The checkpoints, until the run is finished."""
+        return self.folder / "unfinished" / self.name
+
+    @property
+    def lock(self) -> Path:
+        """The file that the process which trains the run holds locked."""
+        return self.folder / "unfinished" / f"{self.name}.lock"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is a result."""
+        return self.result.exists()
+
+    @property
+    def status(self) -> Status:
+        """What became of a run that is finished: it may have diverged.
+
+        Raises:
+            BrainPropError: The result is damaged.
+        """
+        with reading(self.result, "delete it to have the run repeated"):
+            told = json.loads(self.result.read_text(encoding="utf-8"))
+            return Status.DIVERGED if has_diverged(told) else Status.FINISHED
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs that the newest checkpoint of an unfinished run has completed."""
+        return checkpoints.epochs(self.checkpoint_dir)
+
+    @property
+    def holder(self) -> str | None:
+        """The process that has the run, if one has.
+
+        Raises:
+            BrainPropError: The lock cannot be read.
+        """
+        try:
+            with self.lock.open() as file:
+                _lock(file, fcntl.LOCK_SH)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise BrainPropError(
+                f"{self.lock} cannot be read ({error.strerror}): set that right"
+            ) from error
+        except Busy as busy:
+            return str(busy)
+        return None
+
+    @contextmanager
+    def claimed(self, patience: float = 0) -> Iterator[None]:
+        """Holds the run, so that no other process can.
+
+        Args:
+            patience: Seconds to wait for a process that has it.
+
+        Raises:
+            Busy: Another process still has it.
+            BrainPropError: The file system cannot lock files.
+        """
+        self.lock.parent.mkdir(exist_ok=True)
+        deadline = time.monotonic() + patience
+        with self.lock.open("a+") as file:
+            while True:
+                try:
+                    _lock(file, fcntl.LOCK_EX)
+                    break
+                except Busy:
+                    if time.monotonic() >= deadline:
+                        raise
+                time.sleep(POLL_SECONDS)
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}")
+            file.flush()
+            yield
+
+    def clear(self) -> None:
+        """Removes what only an unfinished run needs."""
+        shutil.rmtree(self.checkpoint_dir, ignore_errors=True)
+        self.lock.unlink(missing_ok=True)
+
+
+def has_diverged(told: dict) -> bool:
+    """Whether a run's loss was no finite number in the end, given its `results.summary`."""
+    return None in (told["history"]["loss"][-1], told["history"]["val_loss"][-1])
+
+
+def _lock(file: TextIO, kind: int) -> None:
+    """Locks a file without waiting, until it is closed."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        raise Busy(file.read() or "another process") from None
+    except OSError as error:
+        raise BrainPropError(
+            f"{file.name} cannot be locked ({error.strerror}): "
+            "choose a --results folder on another file system"
+        ) from error
+
+
+def complete(
+    experiment: Experiment,
+    folder: Path,
+    data_dir: Path | None = None,
+    gpus: int | None = None,
+    patience: float = 0,
+) -> Attempt:
+    """Trains what is left of a run, unless another process has it.
+
+    Args:
+        experiment: The run.
+        folder: The folder of all runs.
+        data_dir: See `datasets.load_data`.
+        gpus: See `devices.strategy`.
+        patience: Seconds to wait for a process that has the run.
+
+    Returns:
+        What became of it; its files are written.
+
+    Raises:
+        StdoutLost: Nobody reads what training prints; its checkpoints stay.
+    """
+    files = RunFiles(folder, experiment)
+    try:
+        with writing(folder, "make room"), files.claimed(patience):
+            if files.is_finished:
+                files.clear()  # The lock of the other process, which this one had to make anew.
+                return Attempt(files.status, "finished by another process")
+            return _train(files, data_dir, gpus)
+    except Busy as busy:
+        return Attempt(Status.BUSY, f"busy in {busy}")
+    except StdoutLost:
+        raise
+    except BrainPropError as error:
+        return Attempt(Status.FAILED, str(error))
+
+
+def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
+    """Trains what is left of a run that is claimed, and writes its files."""
+    experiment = files.experiment
+    data = data_for(experiment, data_dir)
+    start_tensorflow()
+    import keras
+
+    from brainprop.common import devices
+    from brainprop.networks.models import model_for
+    from brainprop.networks.weights import save_weights
+    from brainprop.outputs.results import write_summary
+    from brainprop.training.fit import Outcome, train
+
+    devices.announce(f"{experiment.name}, seed {experiment.seed}")
+    keras.utils.clear_session()  # An earlier run's memory, and the numbers in its layers' names.
+    with devices.failures_told(), devices.strategy(gpus).scope():
+        model = model_for(experiment)
+        run = train(model, experiment, data, files.checkpoint_dir, resume=True)
+    if run.failure:
+        raise run.failure  # The checkpoints stay, to go on from.
+    if run.outcome is Outcome.INTERRUPTED:
+        message = f"interrupted after epoch {files.epochs}"
+        return Attempt(Status.INTERRUPTED, message, run.interrupted_by)
+    if run.best_epoch:
+        save_weights(model, files.weights)
+    with written_whole(files.result) as partial:
+        write_summary(run, partial)
+    files.clear()
+    if run.outcome is Outcome.DIVERGED:
+        return Attempt(Status.DIVERGED, f"diverged in epoch {run.epochs}")
+    best = f"{100 * run.best_accuracy:.2f} % at epoch {run.best_epoch} of {run.epochs}"
+    return Attempt(Status.FINISHED, f"best validation accuracy {best}")

@@ -1,0 +1,1 @@
+"""The learning rules: BrainProp, error-backpropagation, and BrainProp written out in NumPy."""

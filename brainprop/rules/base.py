@@ -1,0 +1,325 @@
+"""What the learning rules share: the step, the loss that Keras reports, labels, trial weights."""
+
+import warnings
+
+import keras
+import tensorflow as tf
+
+from brainprop.common.devices import replicas
+from brainprop.common.errors import BrainPropError
+from brainprop.rules.outputs import check_outputs
+
+if keras.backend.backend() != "tensorflow":
+    raise BrainPropError(
+        f"Keras runs on {keras.backend.backend()}, and the rules on TensorFlow: set "
+        "KERAS_BACKEND=tensorflow before Keras is imported"
+    )
+
+
+class Setting:
+    """A number that a model's training step is traced with; a new value traces the step again.
+
+    Args:
+        default: The value of a new model.
+        low, high: The smallest and the largest value.
+    """
+
+    def __init__(self, default: float, low: float, high: float):
+        self.default, self.low, self.high = default, low, high
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, model, owner=None):
+        return self if model is None else vars(model).get(f"_{self.name}", self.default)
+
+    def __set__(self, model, value):
+        if not self.low <= value <= self.high:
+            raise ValueError(f"{self.name} must lie in [{self.low}, {self.high}], not {value!r}")
+        changed = value != getattr(model, self.name)
+        vars(model)[f"_{self.name}"] = type(self.default)(value)
+        if changed and getattr(model, "train_function", None) is not None:
+            model.make_train_function(force=True)
+
+
+class LearningRule(keras.Model):
+    """A classifier with a linear output layer, which learns by a rule that a subclass defines.
+
+    A subclass defines `trial_losses`, its loss for each trial. It then learns by gradient descent
+    on their mean. A rule that is no gradient descent overrides `train_step` too.
+
+    Labels are integers, shape `(batch,)` or `(batch, 1)`, or one-hot, shape `(batch, classes)`.
+    They may come in a list of one, as Keras takes them. `compile` takes no loss: the rule defines
+    it. Under a mixed-precision policy, give the output layer `dtype="float32"`: 16 bits would round
+    its outputs. Samples that a `Masking` layer masks do not count, as in Keras.
+
+    Args:
+        inputs: As for `keras.Model`.
+        outputs: The output activations, a tensor of shape `(batch, classes)` from a linear layer.
+        **kwargs: `name` and `trainable`, as for `keras.Model`.
+
+    Attributes:
+        update_batch_size: The number of trials that an update is divided by. 0, the default, is the
+            batch's own number, as in Keras. `brainprop.train` sets the full batch size, by which
+            the paper's code divides the last, smaller batch of an epoch too.
+
+    Raises:
+        TypeError: If inputs or outputs are missing, or an argument is unknown.
+        ValueError: If the outputs are not one linear tensor of shape `(batch, classes)`.
+    """
+
+    update_batch_size = Setting(0, 0, 2**31)
+    # Activations of the output layer that do not change what the rule learns.
+    harmless_activations = frozenset({"linear"})
+
+    def __init__(self, *args, **kwargs):
+        rule, given = type(self).__name__, kwargs.keys()
+        if len(args) + len(given & {"inputs", "outputs"}) < 2:
+            raise TypeError(
+                f"make it as {rule}(inputs, outputs), without a `call`, or from a model as "
+                f"{rule}.from_model(model)"
+            )
+        unknown = given - {"inputs", "outputs", "name", "trainable"}
+        if unknown:  # Keras would ignore a misspelt argument.
+            raise TypeError(f"{rule} takes no {', '.join(sorted(unknown))}")
+        super().__init__(*args, **kwargs)
+        check_outputs(self.output, self.harmless_activations)
+        self._labels_by_class = None
+
+    @classmethod
+    def from_model(cls, model: keras.Model, **kwargs) -> "LearningRule":
+        """Makes a model that learns by this rule from a Sequential or functional model.
+
+        The two models share their layers and weights.
+
+        Args:
+            model: A built model with one linear output. Its optimizer is not taken over.
+            **kwargs: The rule's own arguments, such as `exploration_rate`.
+
+        Returns:
+            A model to compile.
+
+        Raises:
+            ValueError: If the model has no input shape yet, or its output is not linear.
+        """
+        try:
+            inputs, outputs = model.input, model.output
+        except (AttributeError, ValueError) as error:
+            raise ValueError(
+                f"the model {model.name!r} has no input shape: start it with keras.Input(shape)"
+            ) from error
+        return cls(inputs, outputs, **kwargs)
+
+    def trial_losses(self, labels, outputs: tf.Tensor) -> tf.Tensor:
+        """Returns the loss of each trial, without exploration, dropout or regularization.
+
+        Args:
+            labels: In any form that the class takes.
+            outputs: Shape `(batch, classes)`, float32.
+
+        Returns:
+            Shape `(batch,)`, float32.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no trial_losses")
+
+    def train_step(self, data):
+        """Learns from a batch by gradient descent on the mean of `trial_losses`."""
+        images, labels, sample_weight = unpacked(data)
+        with tf.GradientTape() as tape:
+            outputs, mask = self.feedforward(images)
+            losses = self.trial_losses(labels, outputs)
+            penalty = self.penalty()
+        weight = trial_weights(labels, outputs, sample_weight, mask, self.update_batch_size)
+        self.step(tape, [losses, penalty], [-weight, -1.0])
+        return self.report(images, labels, outputs, mask, sample_weight, losses, penalty)
+
+    def feedforward(self, images) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Returns the outputs in training, shape `(batch, classes)`, float32, and their mask."""
+        outputs = self(images, training=True)
+        return tf.cast(outputs, tf.float32), _mask_of(outputs)
+
+    def penalty(self) -> tf.Tensor:
+        """Returns this replica's part of the regularization losses: a scalar, float32."""
+        losses = [tf.reduce_sum(tf.cast(loss, tf.float32)) for loss in self.losses]
+        return tf.add_n(losses) / replicas() if losses else tf.zeros(())
+
+    def step(self, tape: tf.GradientTape, targets: list, signals: list) -> None:
+        """Changes every trainable weight by `eta * sum(signal * d target / d weight)`.
+
+        Any optimizer but plain SGD receives the sum's negative as its gradient.
+
+        Args:
+            tape: Has recorded the targets.
+            targets: Tensors.
+            signals: What gates the derivatives of each target; broadcast to its shape.
+        """
+        # Optimizers step against the gradient, hence the minus. Mixed precision scales it.
+        scale = self.optimizer.scale_loss(tf.ones(()))
+        gradients = tape.gradient(
+            targets, self.trainable_weights, output_gradients=[-s * scale for s in signals]
+        )
+        self.optimizer.apply(gradients, self.trainable_weights)
+
+    def report(self, images, labels, outputs, mask, sample_weight, losses, penalty) -> dict:
+        """Returns the batch's metrics, the mean loss among them, as Keras expects of a step."""
+        weight = trial_weights(labels, outputs, sample_weight, mask)
+        loss = (tf.reduce_sum(weight * losses) + penalty) * replicas()
+        self.loss_metric.update_state(loss, sample_weight=tf.shape(outputs)[0])
+        _set_mask(outputs, mask)
+        return self.compute_metrics(images, labels, outputs, sample_weight)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Returns the mean of `trial_losses` and the regularization losses: a scalar, float32."""
+        del x, training
+        outputs, labels = tf.cast(y_pred, tf.float32), single(y)
+        weight = trial_weights(labels, outputs, single(sample_weight), _mask_of(y_pred))
+        return tf.reduce_sum(weight * self.trial_losses(labels, outputs)) + self.penalty()
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Returns the metrics; labels reach them in the form in which they came first."""
+        labels, classes = tf.convert_to_tensor(single(y)), y_pred.shape[-1]
+        if self._labels_by_class is None:
+            self._labels_by_class = is_by_class(labels, classes)
+        if self._labels_by_class and not is_by_class(labels, classes):
+            labels = class_probabilities(labels, classes)
+        elif is_by_class(labels, classes) and not self._labels_by_class:
+            labels = class_indices(labels, classes)
+        return super().compute_metrics(x, labels, y_pred, single(sample_weight))
+
+    def compile(self, *args, loss=None, **kwargs):
+        """Configures training as `keras.Model.compile` does; the rule defines the loss."""
+        if loss is not None:
+            warnings.warn(
+                f"{type(self).__name__} ignores compile(loss=...): the rule defines its loss",
+                stacklevel=2,
+            )
+        self._labels_by_class = None
+        super().compile(*args, loss=loss, **kwargs)
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    @property
+    def loss_metric(self) -> keras.metrics.Metric:
+        """The mean loss of the epoch, which Keras reports."""
+        return next(metric for metric in self.metrics if metric.name == "loss")
+
+
+def unpacked(data) -> tuple:
+    """Returns a batch's images, labels and sample weights, the latter two as `single` does."""
+    images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    return images, single(labels), single(sample_weight)
+
+
+def single(value):
+    """Returns a tensor, or the one tensor in a list, tuple or dictionary of one."""
+    if not isinstance(value, list | tuple | dict):
+        return value
+    parts = keras.tree.flatten(value)
+    if not all(hasattr(part, "shape") for part in parts):
+        return value  # A list of numbers is a tensor.
+    if len(parts) != 1:
+        raise ValueError(f"labels and sample weights must be one array each, not {len(parts)}")
+    return parts[0]
+
+
+def is_by_class(labels: tf.Tensor, classes: int) -> bool:
+    """Returns whether labels have a column for each class: one-hot or soft labels."""
+    return labels.shape.rank == 2 and labels.shape[1] == classes
+
+
+def class_indices(labels, classes: int) -> tf.Tensor:
+    """Returns labels as integers; a row of one-hot labels that names no class becomes -1.
+
+    Args:
+        labels: Integers, shape `(batch,)` or `(batch, 1)`, or by class, shape `(batch, classes)`.
+        classes: The number of classes.
+
+    Returns:
+        Shape `(batch,)`, int32.
+
+    Raises:
+        ValueError: If the labels have another shape.
+        tf.errors.InvalidArgumentError: If a label is no class. XLA cannot raise it; there
+            `trial_weights` makes the loss NaN.
+    """
+    labels = tf.convert_to_tensor(labels)
+    if is_by_class(labels, classes):
+        indices = tf.argmax(labels, axis=-1, output_type=tf.int32)
+        return tf.where(tf.reduce_max(labels, axis=-1) > 0, indices, -1)
+    indices = _integers(labels, classes)
+    are_classes = tf.reduce_all((indices >= 0) & (indices < classes))
+    tf.debugging.Assert(are_classes, [f"labels must be 0 to {classes - 1}, not", indices])
+    return tf.cast(indices, tf.int32)
+
+
+def _integers(labels: tf.Tensor, classes: int) -> tf.Tensor:
+    """Returns integer labels, shape `(batch,)`, int64, in any range."""
+    if labels.shape.rank == 1 or (labels.shape.rank == 2 and labels.shape[1] == 1):
+        return tf.cast(tf.reshape(labels, [-1]), tf.int64)
+    raise ValueError(
+        f"labels must have the shape (batch,), (batch, 1) or (batch, {classes}), not {labels.shape}"
+    )
+
+
+def class_probabilities(labels, classes: int) -> tf.Tensor:
+    """Returns labels as probabilities of the classes, shape `(batch, classes)`, float32.
+
+    Raises:
+        Exception: As `class_indices`.
+    """
+    labels = tf.convert_to_tensor(labels)
+    if is_by_class(labels, classes):
+        return tf.cast(labels, tf.float32)
+    return tf.one_hot(class_indices(labels, classes), classes)
+
+
+def trial_weights(
+    labels, outputs: tf.Tensor, sample_weight=None, mask=None, batch_size: int = 0
+) -> tf.Tensor:
+    """Returns the weight of each trial in the average over the batch.
+
+    That is `sample_weight / batch`, where the batch is that of all replicas together, which have
+    equal parts of it. Masked trials weigh 0 and do not count in the batch. A trial whose label is
+    no class weighs NaN, so that training stops where XLA cannot raise an error.
+
+    Args:
+        labels: As for `class_indices`.
+        outputs: Shape `(batch, classes)`.
+        sample_weight: Shape `(batch,)` or `(batch, 1)`; by default 1 for each.
+        mask: Shape `(batch,)`, true for the trials that count; by default all do.
+        batch_size: The number of trials to divide by, over all replicas; 0 takes that of the batch.
+
+    Returns:
+        Shape `(batch,)`, float32.
+    """
+    valid = _are_valid(tf.convert_to_tensor(labels), outputs.shape[-1])
+    weights = tf.where(valid, tf.ones_like(outputs[:, 0]), float("nan"))
+    if sample_weight is not None:
+        weights *= tf.cast(tf.reshape(sample_weight, [-1]), weights.dtype)
+    count = tf.cast(tf.shape(outputs)[0], weights.dtype)
+    if mask is not None:
+        mask = tf.reshape(mask, [-1])
+        weights = tf.where(mask, weights, 0)
+        count = tf.reduce_sum(tf.cast(mask, weights.dtype))
+    return tf.math.divide_no_nan(weights, batch_size or count * replicas())
+
+
+def _are_valid(labels: tf.Tensor, classes: int) -> tf.Tensor:
+    """Returns for each trial whether its label is a class, or finite numbers for the classes."""
+    if is_by_class(labels, classes):
+        return tf.reduce_all(tf.math.is_finite(tf.cast(labels, tf.float32)), axis=-1)
+    indices = _integers(labels, classes)
+    return (indices >= 0) & (indices < classes)
+
+
+def _mask_of(outputs) -> tf.Tensor | None:
+    """Returns the mask that Keras's layers attach to their outputs."""
+    return getattr(outputs, "_keras_mask", None)
+
+
+def _set_mask(outputs, mask) -> None:
+    if mask is not None:
+        outputs._keras_mask = mask

@@ -1,0 +1,1 @@
+"""Training: batches, the paper's schedule, checkpoints, evaluation, diagnostics."""
