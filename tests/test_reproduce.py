@@ -110,7 +110,7 @@ def test_bad_arguments_are_told_in_one_line(arguments, hint, tmp_path, capsys, m
 
 def test_arguments_and_reports_do_without_tensorflow():
     probe = (
-        "import sys, brainprop.reproduce, brainprop.reports, brainprop.cluster; "
+        "import sys, brainprop.reproduce.command, brainprop.reproduce.cluster; "
         "sys.exit('tensorflow' in sys.modules or 'ray' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", probe], cwd=PROJECT).returncode == 0
@@ -318,7 +318,7 @@ def test_a_run_that_fails_is_told_and_the_rest_go_on(tmp_path, capsys):
     assert captured.out.splitlines()[-1] == "2 runs: 1 finished, 1 failed"
 
 
-@pytest.mark.parametrize("writer", ["checkpoints.np.savez", "weights.serialized"])
+@pytest.mark.parametrize("writer", ["training.checkpoints.np.savez", "networks.weights.serialized"])
 def test_a_full_disk_fails_the_run_which_can_go_on_later(tmp_path, monkeypatch, writer):
     def fill(*_, **__):
         raise OSError(28, "No space left on device")
@@ -392,7 +392,7 @@ def test_a_report_that_cannot_be_written_is_told_in_one_line(tmp_path, monkeypat
         raise OSError(28, "No space left on device")
 
     write_run(tmp_path, dense(), [0.5])
-    monkeypatch.setattr("brainprop.reports.written_whole", fill)
+    monkeypatch.setattr("brainprop.reproduce.report.written_whole", fill)
     assert reproduce.main(["--report", "--results", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "No space left on device" in line and str(tmp_path) in line
