@@ -15,11 +15,12 @@ test: $(VENV)/requirements-dev.installed
 	$(RUN) -m pytest
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) build site *.egg-info
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(VENV)/%.installed: %.txt $(wildcard requirements*.txt) | $(VENV)/bin/python
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r $<
+# Also installs the package itself, so that `import brainprop` works from any folder.
+$(VENV)/%.installed: %.txt $(wildcard requirements*.txt) pyproject.toml | $(VENV)/bin/python
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r $< -e .
 	touch $@
