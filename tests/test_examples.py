@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import brainprop
-from examples import local_rule_mnist, own_network
+from examples import from_scratch, local_rule_mnist, own_network
 
 EXAMPLES = Path(own_network.__file__).parent
 
@@ -100,3 +100,10 @@ def test_local_rule_mnist_refuses_a_figure_that_it_could_not_save(
     assert local_rule_mnist.main(["--output", output]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"local_rule_mnist: error: {start}")
+
+
+def test_from_scratch_learns_in_80_lines_that_import_nothing_of_ours(capsys):
+    code = (EXAMPLES / "from_scratch.py").read_text()
+    assert len(code.splitlines()) <= 80 and not re.search(r"(from|import) brainprop", code)
+    assert from_scratch.main(epochs=2, training_images=3200) > 0.5
+    assert len(re.findall(r"epoch \d+: mean reward \d", capsys.readouterr().out)) == 2
