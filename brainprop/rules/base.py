@@ -102,13 +102,13 @@ class LearningRule(keras.Model):
         Raises:
             ValueError: If the model has no input shape yet, or its output is not linear.
         """
-        try:
-            inputs, outputs = model.input, model.output
-        except (AttributeError, ValueError) as error:
+        if not isinstance(getattr(model, "inputs", None), list):
             raise ValueError(
                 f"the model {model.name!r} has no input shape: start it with keras.Input(shape)"
-            ) from error
-        return cls(inputs, outputs, **kwargs)
+            )
+        if isinstance(model, keras.Sequential):
+            return cls(model.inputs[0], model.outputs[0], **kwargs)
+        return cls(model.input, model.output, **kwargs)
 
     def trial_losses(self, labels, outputs: tf.Tensor) -> tf.Tensor:
         """Returns the loss of each trial, without exploration, dropout or regularization.

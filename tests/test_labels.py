@@ -1,0 +1,184 @@
+"""Labels, sample weights and masks as Keras takes them, against stock Keras and NumPy."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from brainprop.rules.base import class_indices
+from brainprop.rules.brainprop import BrainProp
+from brainprop.rules.ebp import EBP
+
+CLASSES, RULES = 4, [BrainProp, EBP]
+rng = np.random.default_rng(0)
+FEATURES = rng.random((40, 5), "float32")
+LABELS = rng.integers(CLASSES, size=40).astype("int32")
+CROSS_ENTROPY = {"loss": keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
+
+
+def network(rule, masking=False, **compiled):
+    """A small network with the same weights for every rule; BrainProp does not explore."""
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((5,))
+    features = keras.layers.Masking()(inputs) if masking else inputs
+    hidden = keras.layers.Dense(7, "relu")(features)
+    arguments = {"exploration_rate": 0} if rule is BrainProp else {}
+    model = rule(inputs, keras.layers.Dense(CLASSES)(hidden), **arguments)
+    model.compile(keras.optimizers.SGD(0.1), **({"metrics": ["accuracy"]} | compiled))
+    return model
+
+
+def trained(rule, labels, **options):
+    """The weights and the history after two epochs in batches of `CLASSES`, not shuffled."""
+    model = network(rule)
+    history = model.fit(FEATURES, labels, CLASSES, 2, shuffle=False, verbose=0, **options).history
+    return model.get_weights(), history, model.evaluate(FEATURES, labels, CLASSES, verbose=0)
+
+
+def assert_equal(a, b):
+    keras.tree.map_structure(np.testing.assert_array_equal, a, b)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    "given",
+    [
+        [LABELS],
+        (LABELS,),
+        LABELS[:, None],
+        LABELS.astype("uint8"),
+        LABELS.astype("float32"),
+        LABELS.astype("int64"),
+        [LABELS[:, None]],
+    ],
+    ids=["list", "tuple", "column", "uint8", "float32", "int64", "list of a column"],
+)
+def test_each_form_of_labels_trains_alike(rule, given):
+    """Batches have as many trials as there are classes, where labels could pass for one-hot."""
+    assert_equal(trained(rule, given), trained(rule, LABELS))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_labels_in_a_tuple_come_from_a_dataset(rule):
+    def fitted(labels):
+        model = network(rule)
+        batches = tf.data.Dataset.from_tensor_slices((FEATURES, labels)).batch(CLASSES)
+        model.fit(batches, epochs=2, verbose=0)
+        return model.get_weights()
+
+    assert_equal(fitted((LABELS,)), fitted(LABELS))
+    assert_equal(fitted({"classes": LABELS}), fitted(LABELS))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_model_takes_one_form_after_another(rule):
+    one_hot = keras.utils.to_categorical(LABELS, CLASSES)
+    for first, second in ((LABELS, one_hot), (one_hot, LABELS[:, None]), (one_hot, [LABELS])):
+        model = network(rule)
+        expected = model.evaluate(FEATURES, first, verbose=0)
+        assert model.evaluate(FEATURES, second, verbose=0) == pytest.approx(expected)
+        model.fit(FEATURES, first, verbose=0)
+        model.fit(FEATURES, second, verbose=0)
+        right = np.mean(model.predict(FEATURES, verbose=0).argmax(-1) == LABELS)
+        assert model.evaluate(FEATURES, second, verbose=0)[1] == pytest.approx(right)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_two_labels_for_one_output_are_refused(rule):
+    with pytest.raises(ValueError, match="one array each, not 2"):
+        network(rule).fit(FEATURES, [LABELS, LABELS], verbose=0)
+
+
+@pytest.mark.parametrize("rule", [*RULES, keras.Model])
+@pytest.mark.parametrize("wrong", [-1, CLASSES, 2**32])
+def test_labels_that_are_no_class_stop_training_under_xla(rule, wrong):
+    """XLA cannot raise an error. Keras's own loss becomes NaN there, and so do the rules'."""
+    labels = LABELS.astype("int64")
+    labels[7] = wrong
+    loss = CROSS_ENTROPY if rule is keras.Model else {}
+    model = network(rule, jit_compile=True, metrics=[], **loss)
+    history = model.fit(FEATURES, labels, shuffle=False, verbose=0).history
+    assert wrong > CLASSES and rule is keras.Model or np.isnan(history["loss"][-1])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_labels_that_are_no_numbers_make_the_loss_nan(rule):
+    one_hot = keras.utils.to_categorical(LABELS, CLASSES)
+    one_hot[7] = np.nan
+    assert np.isnan(network(rule).train_on_batch(FEATURES, one_hot)[0])
+
+
+def test_a_one_hot_row_of_zeros_names_no_class():
+    one_hot = np.array([[0, 0, 0], [0, 1, 0], [0.2, 0.3, 0.5]], "float32")
+    np.testing.assert_array_equal(class_indices(one_hot, 3), [-1, 1, 2])
+    zeros = np.zeros((40, CLASSES), "float32")
+    model = network(BrainProp)
+    q = model.predict(FEATURES, verbose=0).max(-1)
+    assert model.evaluate(FEATURES, zeros, verbose=0)[0] == pytest.approx(np.mean(q**2) / 2)
+
+
+def masked_trials():
+    features = FEATURES.copy()
+    features[::3] = 0  # `Masking` masks these rows.
+    return features, np.any(features != 0, axis=-1)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_masked_trials_do_not_count_as_in_keras(weighted):
+    """Stock Keras, with the loss that EBP has."""
+    features, _ = masked_trials()
+    weights = np.linspace(0, 2, len(LABELS)).astype("float32") if weighted else None
+    found = []
+    for model in (network(EBP, True), network(keras.Model, True, **CROSS_ENTROPY)):
+        history = model.fit(
+            features, LABELS, 10, 2, sample_weight=weights, shuffle=False, verbose=0
+        ).history
+        score = model.evaluate(features, LABELS, 10, verbose=0)
+        found.append((model.get_weights(), history["loss"], history["accuracy"], score))
+    keras.tree.map_structure(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), *found)
+
+
+def test_masked_trials_do_not_count_under_brainprop():
+    """As if the batch held the others only."""
+    features, counts = masked_trials()
+    masked, alone = network(BrainProp, True), network(BrainProp)
+    logs = masked.train_on_batch(features, LABELS, return_dict=True)
+    expected = alone.train_on_batch(features[counts], LABELS[counts], return_dict=True)
+    assert logs == pytest.approx(expected, rel=1e-5)
+    for a, b in zip(masked.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-7)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_sample_weights_may_be_a_column_or_in_a_list(rule):
+    weights = np.linspace(0, 2, len(LABELS)).astype("float32")
+    expected = trained(rule, LABELS, sample_weight=weights)
+    assert_equal(trained(rule, LABELS, sample_weight=weights[:, None]), expected)
+    assert_equal(trained(rule, [LABELS], sample_weight=[weights]), expected)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_reported_loss_is_the_mean_over_all_trials(rule):
+    """Also where the last batch is smaller, by whatever number the update is divided."""
+    model = network(rule)
+    model.optimizer.learning_rate = 0.0
+    model.update_batch_size = 32
+    expected = np.mean(model.trial_losses(LABELS, model.predict(FEATURES, verbose=0)))
+    loss = model.fit(FEATURES, LABELS, batch_size=32, verbose=0).history["loss"][0]
+    assert loss == pytest.approx(expected, rel=1e-5)
+    assert model.evaluate(FEATURES, LABELS, 32, verbose=0)[0] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_update_is_divided_by_the_full_batch_size(rule):
+    """8 trials of a batch of 32 change the weights by a quarter of what 8 of 8 would."""
+    changes = []
+    for size in (0, 32):
+        model = network(rule)
+        model.update_batch_size = size
+        before = model.get_weights()
+        model.train_on_batch(FEATURES[:8], LABELS[:8])
+        changes.append([b - a for a, b in zip(before, model.get_weights(), strict=True)])
+    for whole, quarter in zip(*changes, strict=True):
+        assert np.abs(whole).max() > 1e-4
+        np.testing.assert_allclose(quarter, whole / 4, atol=1e-7)
