@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from brainprop.common.errors import BrainPropError
-    from brainprop.datasets.table import load_data
+    from brainprop.datasets.table import load_data, register_dataset
     from brainprop.experiments import Experiment, data_for
     from brainprop.networks.layers import LocallyConnected2D
     from brainprop.networks.models import build_model, model_for
@@ -39,6 +39,7 @@ _HOMES = {
     "load_weights": "networks.weights",
     "measure": "training.diagnostics",
     "model_for": "networks.models",
+    "register_dataset": "datasets.table",
     "save_weights": "networks.weights",
     "train": "training.fit",
 }
@@ -56,6 +57,7 @@ __all__ = [
     "load_weights",
     "measure",
     "model_for",
+    "register_dataset",
     "save_weights",
     "train",
 ]

@@ -10,7 +10,17 @@ from typing import Any
 
 from brainprop.common.arguments import check_number, known_name
 from brainprop.common.errors import BrainPropError
-from brainprop.datasets.table import DATASETS, MAX_INTEGER, Data, held_out, load_data
+from brainprop.datasets.folder import IMAGE_SIZE
+from brainprop.datasets.table import (
+    DATASETS,
+    MAX_INTEGER,
+    Data,
+    Dataset,
+    dataset_name,
+    dataset_row,
+    held_out,
+    load_data,
+)
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, architectures_of
 
 # The settings whose default is the architecture's.
@@ -18,18 +28,28 @@ OF_ARCHITECTURE = ("batch_size", "kernel_stddev", "l2")
 
 
 def setting(
-    default, help: str, low: float = 0, high: float = MAX_INTEGER, *, kind: type = int, option=None
+    default,
+    help: str,
+    low: float = 0,
+    high: float = MAX_INTEGER,
+    *,
+    kind: type = int,
+    option=None,
+    none: str = "all",
 ) -> Any:
     """Describes a setting of an experiment; `brainprop.options` makes an option of it.
 
     Args:
-        default: The paper's value; `None` for one of `OF_ARCHITECTURE` or for no limit.
+        default: The paper's value; `None` for one of `OF_ARCHITECTURE` or for what `none` says.
         help: What `--help` says about it.
         low, high: The smallest and the largest value.
         kind: `int`, `float` or `bool`.
         option: The option's name. Defaults to the field's.
+        none: What a default of `None` means, as `--help` shows it.
     """
-    metadata = {"help": help, "kind": kind, "low": low, "high": high, "option": option}
+    metadata = {
+        "help": help, "kind": kind, "low": low, "high": high, "option": option, "none": none
+    }  # fmt: skip
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -40,7 +60,8 @@ class Experiment:
     Names are taken in any case: "cifar10" is CIFAR10. The help of each setting says what it does.
 
     Attributes:
-        dataset: A name in `brainprop.datasets.table.DATASETS`.
+        dataset: A name in `brainprop.datasets.table.DATASETS`, or a folder of images; its
+            absolute path is kept, so that the run can be repeated from any folder.
         architecture: A name in `brainprop.paper.ARCHITECTURES` that goes with the data set.
         algorithm: A name in `brainprop.paper.ALGORITHMS`.
 
@@ -96,6 +117,12 @@ class Experiment:
     max_eval_samples: int | None = setting(
         None, "evaluate on a random subset of N images, drawn by --seed", 1
     )
+    classes: int | None = setting(
+        None, "take only N classes, drawn by --seed; their labels count from 0", 2
+    )
+    image_size: int | None = setting(
+        None, "height and width of a folder's images", 8, 2**12, none=f"{IMAGE_SIZE}"
+    )
     validation_split: float = setting(
         0.0,
         "hold out this part of the training images, stratified and by --seed, choose the best "
@@ -121,12 +148,9 @@ class Experiment:
     )
 
     def __post_init__(self):
-        for name, kind, known in (
-            ("dataset", "data set", DATASETS),
-            ("architecture", "architecture", ARCHITECTURES),
-            ("algorithm", "algorithm", ALGORITHMS),
-        ):
-            self._set(name, known_name(kind, getattr(self, name), known))
+        self._set("dataset", dataset_name(self.dataset))
+        for name, known in (("architecture", ARCHITECTURES), ("algorithm", ALGORITHMS)):
+            self._set(name, known_name(name, getattr(self, name), known))
         partners = architectures_of(self.dataset)
         if self.architecture not in partners:
             raise BrainPropError(
@@ -147,6 +171,10 @@ class Experiment:
                 continue
             check_number(field.name, value, limits["kind"], limits["low"], limits["high"])
             self._set(field.name, limits["kind"](value))  # NumPy's numbers become Python's.
+        if self.dataset in DATASETS:
+            self.dataset_row  # noqa: B018  # It checks that classes and image_size fit.
+        elif self.image_size is None:
+            self._set("image_size", IMAGE_SIZE)
 
     def _set(self, name: str, value) -> None:
         object.__setattr__(self, name, value)
@@ -157,14 +185,25 @@ class Experiment:
         return self.dataset, self.architecture, self.algorithm
 
     @property
+    def dataset_row(self) -> Dataset:
+        """What is known about its data set: shape of the images, classes and their names.
+
+        It has the `classes` and the `image_size` of this experiment. A folder of images is listed.
+
+        Raises:
+            BrainPropError: As `brainprop.datasets.table.dataset_row`.
+        """
+        return dataset_row(self.dataset, self.seed, self.classes, self.image_size)
+
+    @property
     def name(self) -> str:
         """The beginning of its files' names: `{dataset}_{architecture}_{algorithm}`."""
-        return "_".join(self.row)
+        return "_".join((Path(self.dataset).name, *self.row[1:]))
 
     @property
     def title(self) -> str:
         """The title of its figures."""
-        return ", ".join(self.row)
+        return ", ".join((Path(self.dataset).name, *self.row[1:]))
 
     def learning_rate_at(self, epoch: int) -> float:
         """Returns the learning rate of an epoch, counted from 0."""
@@ -198,6 +237,8 @@ def data_for(experiment: Experiment, data_dir: str | Path | None = None) -> Data
         experiment.max_train_samples,
         experiment.max_eval_samples,
         experiment.seed,
+        experiment.classes,
+        experiment.image_size,
     )
     (_, labels), _ = data
     images = len(labels)

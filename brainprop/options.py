@@ -49,7 +49,7 @@ def _default(field: dataclasses.Field) -> str:
     if field.name in OF_ARCHITECTURE:
         return _by_architecture(field.name)
     if field.default is None:
-        return "all"
+        return field.metadata["none"]
     return "no" if field.default is False else f"{field.default:g}"
 
 

@@ -61,7 +61,7 @@ FORMATS = {
     ),
     "tiny cache": (
         lambda folder: (write_tiny_imagenet(folder), load_tiny(folder)),
-        "tiny-imagenet-200.cache.npz", load_tiny, (64, 64, 3), 3,
+        "tiny-imagenet-200.cache", load_tiny, (64, 64, 3), 3,
     ),
 }  # fmt: skip
 

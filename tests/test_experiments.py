@@ -52,6 +52,8 @@ def test_defaults_are_the_papers(dataset, algorithm):
             "reward_noise": 0,
             "max_train_samples": None,
             "max_eval_samples": None,
+            "classes": None,
+            "image_size": None,
             "validation_split": 0,
             "mixed_precision": False,
             "jit_compile": False,

@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,9 @@ from brainprop.common.reading import read_bytes, reading
 
 # Not all that Pillow knows: for some it starts other programs or writes to stderr.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".ppm", ".pgm", ".pbm")
 MAX_FILE_BYTES = 2**30
+MAX_NAMED = 20
 
 _REMEDY = "save it anew, as PNG or JPEG"
 
@@ -37,20 +39,34 @@ def read_pictures(paths: Sequence[Path], image_shape: tuple[int, int, int]) -> n
         Shape `(len(paths), *image_shape)`, uint8.
 
     Raises:
-        BrainPropError: A picture cannot be read. The message tells what is wrong with the first
-            one at fault, and names the others.
+        BrainPropError: If pictures cannot be read. The message says what is wrong with the first
+            of them, and names the others.
     """
-    pictures, faults = [], {}
+    return np.stack(list(each_picture(paths, image_shape)))
+
+
+def each_picture(paths: Iterable[Path], image_shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
+    """Reads and resizes pictures one by one; see `read_pictures`.
+
+    Yields:
+        Shape `image_shape`, uint8. Pictures that cannot be read are left out until the end.
+
+    Raises:
+        BrainPropError: At the end, as `read_pictures`.
+    """
+    faults = {}
     for path in paths:
         try:
-            pictures.append(_read_picture(path, image_shape))
+            yield _read_picture(path, image_shape)
         except BrainPropError as fault:
             faults[path] = fault
     if faults:
         (_, error), *others = faults.items()
-        also = f"; also at fault: {', '.join(str(path) for path, _ in others)}" if others else ""
+        names = [str(path) for path, _ in others[:MAX_NAMED]]
+        if len(others) > MAX_NAMED:
+            names.append(f"{len(others) - MAX_NAMED} more")
+        also = f"; also at fault: {', '.join(names)}" if names else ""
         raise BrainPropError(f"{error}{also}") from error
-    return np.stack(pictures)
 
 
 def _read_picture(path: Path, image_shape: tuple[int, int, int]) -> np.ndarray:

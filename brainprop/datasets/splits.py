@@ -48,6 +48,21 @@ def checked_split(
     return images, labels.astype(np.int32)
 
 
+def only_classes(split: Split, chosen: np.ndarray) -> Split:
+    """Keeps the images of some classes.
+
+    Args:
+        split: Images, shape (n, height, width, channels), and labels, shape (n,).
+        chosen: The labels to keep, sorted. They are renumbered from 0 in this order.
+
+    Returns:
+        The images that are left, in their order.
+    """
+    images, labels = split
+    kept = np.isin(labels, chosen)
+    return images[kept], np.searchsorted(chosen, labels[kept]).astype(np.int32)
+
+
 def sample(split: Split, size: int | None, seed: int) -> Split:
     """Draws images at random, because a data set may be ordered by class.
 

@@ -1,19 +1,38 @@
-"""The data sets of the paper: a table with a row for each, and one function to load any of them.
+"""The data sets: a table with a row for each, and one function to load any of them.
 
-A new data set is a new row here and a module with its `load` function.
+A data set of one's own is a folder of images, or a row that `register_dataset` adds.
 """
 
-from collections.abc import Callable
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from brainprop.common.arguments import check_number, known_name
+from brainprop.common.errors import BrainPropError
+from brainprop.common.reading import reading
 from brainprop.datasets import cifar, mnist, tiny_imagenet
-from brainprop.datasets.splits import Data, Split, checksum, held_out, hold_out, sample
+from brainprop.datasets.folder import CHANNELS, IMAGE_SIZE, ImageFolder
+from brainprop.datasets.splits import (
+    Data,
+    Split,
+    checked_split,
+    checksum,
+    held_out,
+    hold_out,
+    only_classes,
+    sample,
+)
 
 MAX_INTEGER = 2**31 - 1
 
-__all__ = ["DATASETS", "Data", "Dataset", "Split", "checksum", "held_out", "hold_out", "load_data"]
+__all__ = [
+    "DATASETS", "Data", "Dataset", "Split", "checksum", "dataset_name", "dataset_row", "held_out",
+    "hold_out", "load_data", "register_dataset",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,51 +42,203 @@ class Dataset:
     Attributes:
         image_shape: Height, width and channels of an image.
         classes: The number of classes.
-        training_images: How many the whole data set has.
         load: Loads it from a directory (see `load_data`'s `data_dir`).
-        class_names: What the labels 0, 1, ... mean, from the same directory where it takes the
-            data set to know them.
-        test_images: How many the whole data set has.
+        class_names: Returns what the labels 0, 1, ... mean; looks into the same directory where
+            the files of the data set say so.
+        training_images: How many the whole data set has. `None` if unknown.
+        test_images: How many the whole data set has. `None` if unknown.
     """
 
     image_shape: tuple[int, int, int]
     classes: int
-    training_images: int
     load: Callable[[str | Path | None], Data]
     class_names: Callable[[str | Path | None], tuple[str, ...]]
-    test_images: int = 10_000
+    training_images: int | None = None
+    test_images: int | None = None
 
 
 DATASETS = {
     "MNIST": Dataset(
         image_shape=mnist.IMAGE_SHAPE,
         classes=mnist.CLASSES,
-        training_images=60_000,
         load=mnist.load,
         class_names=lambda data_dir: mnist.CLASS_NAMES,
+        training_images=60_000,
+        test_images=10_000,
     ),
     "CIFAR10": Dataset(
         image_shape=cifar.IMAGE_SHAPE,
         classes=cifar.CIFAR10.classes,
-        training_images=50_000,
         load=cifar.CIFAR10.load,
         class_names=lambda data_dir: cifar.CIFAR10.class_names,
+        training_images=50_000,
+        test_images=10_000,
     ),
     "CIFAR100": Dataset(
         image_shape=cifar.IMAGE_SHAPE,
         classes=cifar.CIFAR100.classes,
-        training_images=50_000,
         load=cifar.CIFAR100.load,
         class_names=lambda data_dir: cifar.CIFAR100.class_names,
+        training_images=50_000,
+        test_images=10_000,
     ),
     "TinyImageNet": Dataset(
         image_shape=tiny_imagenet.IMAGE_SHAPE,
         classes=tiny_imagenet.CLASSES,
-        training_images=100_000,
         load=tiny_imagenet.load,
         class_names=tiny_imagenet.class_names,
+        training_images=100_000,
+        test_images=10_000,
     ),
 }
+OF_THE_PAPER = tuple(DATASETS)
+
+
+def register_dataset(
+    name: str,
+    load: Callable[[str | Path | None], Data],
+    image_shape: tuple[int, int, int],
+    *,
+    classes: int | None = None,
+    class_names: Sequence[str] | None = None,
+) -> None:
+    """Adds a data set, so that its name can be given wherever "MNIST" can.
+
+        def load(data_dir):
+            return (x_train, y_train), (x_test, y_test)
+
+        register_dataset("Stars", load, (32, 32, 3), class_names=["dwarf", "giant"])
+
+    All architectures go with it. A name that was registered before is replaced.
+
+    Args:
+        name: The name of the data set. Files of its runs are called after it.
+        load: Takes `load_data`'s `data_dir` and returns `((x_train, y_train), (x_test, y_test))`:
+            images uint8 of shape `(n, *image_shape)`, labels integers from 0 of shape `(n,)`.
+        image_shape: Height, width and channels of an image.
+        classes: The number of classes. Needed only without `class_names`.
+        class_names: The names of the classes, in the order of their labels. Defaults to
+            "class 0", "class 1" and so on.
+
+    Raises:
+        BrainPropError: If the name is one of the paper's data sets or unfit for a file name, or
+            there are fewer than two classes.
+    """
+    if not name.isprintable() or not name.strip() or {"/", "\\"} & {*name}:
+        raise BrainPropError(f"{name!r} is not a name for a data set: give one without slashes")
+    if name.casefold() in map(str.casefold, OF_THE_PAPER):
+        raise BrainPropError(f"{name} is a data set of the paper: choose another name")
+    names = tuple(map(str, class_names or ()))
+    count = len(names) if classes is None else classes
+    check_number(f"classes of {name}", count, int, 2, MAX_INTEGER)
+    if names and len(names) != count:
+        raise BrainPropError(f"{name} has {len(names)} class names for {count} classes")
+    names = names or tuple(f"class {label}" for label in range(count))
+    shape = tuple(image_shape)
+    if len(shape) != 3 or not all(isinstance(n, int) and n > 0 for n in shape):
+        raise BrainPropError(f"image_shape of {name} must be height, width, channels, not {shape}")
+
+    def checked(data_dir: str | Path | None) -> Data:
+        with reading(f"data set {name}", "mend the function that loads it"):
+            (x_train, y_train), (x_test, y_test) = load(data_dir)
+            return (
+                checked_split("training", np.asarray(x_train), np.asarray(y_train), shape, count),
+                checked_split("test", np.asarray(x_test), np.asarray(y_test), shape, count),
+            )
+
+    for known in [known for known in DATASETS if known.casefold() == name.casefold()]:
+        del DATASETS[known]
+    DATASETS[name] = Dataset(shape, count, checked, lambda data_dir: names)
+
+
+def dataset_name(dataset: str | os.PathLike) -> str:
+    """Returns a data set's name in the table, or the absolute path of a folder of images.
+
+    Args:
+        dataset: A name in any case of letters, else a path. A path that is missing must hold a
+            slash. `Path(dataset_name(...)).name` is what files are called after.
+
+    Raises:
+        BrainPropError: If it is neither.
+    """
+    name = os.fspath(dataset)
+    for known in DATASETS:
+        if name.casefold() == known.casefold():
+            return known
+    if name and (os.sep in name or os.path.isdir(name)):
+        return os.path.abspath(os.path.expanduser(name))
+    try:
+        return known_name("data set", name, DATASETS)
+    except BrainPropError as error:
+        raise BrainPropError(f"{error}, or a folder of images") from error
+
+
+def dataset_row(
+    dataset: str, seed: int = 1, classes: int | None = None, image_size: int | None = None
+) -> Dataset:
+    """Returns what the program knows about a data set, a folder of images or a part of one.
+
+    Args:
+        dataset: As `load_data`.
+        seed: Of the draw of classes, and of test images where a folder has none.
+        classes: Take only so many classes, drawn at random. They keep their names and order.
+        image_size: Height and width of a folder's images. Defaults to 32.
+
+    Raises:
+        BrainPropError: If the data set is unknown, the folder holds no images, or a number is out
+            of range.
+    """
+    name = dataset_name(dataset)
+    if name in DATASETS:
+        if image_size is not None:
+            raise BrainPropError(
+                f"image_size is for a folder of images: leave it out, since {name} has images of "
+                "one size"
+            )
+        row = DATASETS[name]
+    else:
+        row = _of_folder(Path(name), seed, IMAGE_SIZE if image_size is None else image_size)
+    if classes is None:
+        return row
+    check_number("classes", classes, int, 2, row.classes)
+    return _part_of(row, classes, seed)
+
+
+def _of_folder(path: Path, seed: int, image_size: int) -> Dataset:
+    check_number("image_size", image_size, int, 8, 2**12)
+    images = ImageFolder(path, seed)
+    return Dataset(
+        image_shape=(image_size, image_size, CHANNELS),
+        classes=len(images.class_names),
+        load=lambda data_dir: images.load(image_size),
+        class_names=lambda data_dir: images.class_names,
+        training_images=len(images.labels[images.train]),
+        test_images=len(images.labels[images.test]),
+    )
+
+
+def _part_of(row: Dataset, classes: int, seed: int) -> Dataset:
+    """Draws classes of a data set, and renumbers their labels from 0."""
+    chosen = np.sort(np.random.default_rng(seed).choice(row.classes, classes, replace=False))
+
+    def load(data_dir: str | Path | None) -> Data:
+        train, test = (only_classes(split, chosen) for split in row.load(data_dir))
+        if not len(test[1]):
+            raise BrainPropError("the classes that were drawn have no test images: add some")
+        return train, test
+
+    def class_names(data_dir: str | Path | None) -> tuple[str, ...]:
+        names = row.class_names(data_dir)
+        return tuple(names[label] for label in chosen)
+
+    return dataclasses.replace(
+        row,
+        classes=classes,
+        load=load,
+        class_names=class_names,
+        training_images=None,
+        test_images=None,
+    )
 
 
 def load_data(
@@ -76,27 +247,33 @@ def load_data(
     max_train_samples: int | None = None,
     max_eval_samples: int | None = None,
     seed: int = 1,
+    classes: int | None = None,
+    image_size: int | None = None,
 ) -> Data:
     """Loads a data set, or a random part of it.
 
     Args:
-        dataset: "MNIST", "CIFAR10", "CIFAR100" or "TinyImageNet".
-        data_dir: The directory that holds what the official download left. By default the one
-            that the environment variable BRAINPROP_DATA names, else the current one, and then the
-            project's own. What is not there is looked for in Keras's cache, then downloaded.
-        max_train_samples: Take only so many training images, drawn at random. All by default.
-        max_eval_samples: Take only so many test images, drawn at random. All by default.
+        dataset: "MNIST", "CIFAR10", "CIFAR100", "TinyImageNet", a name that `register_dataset`
+            added, or a folder of images (see `brainprop.datasets.folder`).
+        data_dir: The directory that holds what the official download left, or is what it left.
+            Defaults to the one that the environment variable BRAINPROP_DATA names, else the
+            current one, and then the project's own. What is missing there is looked for in Keras's
+            cache, then downloaded.
+        max_train_samples: Take only so many training images, drawn at random. Defaults to all.
+        max_eval_samples: Take only so many test images, drawn at random. Defaults to all.
         seed: Of these draws.
+        classes: Take only so many classes, drawn at random, and renumber their labels from 0.
+            Defaults to all.
+        image_size: Height and width of a folder's images. Defaults to 32.
 
     Returns:
-        `((x_train, y_train), (x_test, y_test))`, as of `keras.datasets`: images uint8 of shape
+        `((x_train, y_train), (x_test, y_test))`, as `keras.datasets` does: images uint8 of shape
         (n, height, width, channels), labels int32 of shape (n,). The test set of Tiny ImageNet is
         its validation set.
 
     Raises:
         BrainPropError: If an argument is bad, or a file is missing or damaged.
     """
-    dataset = known_name("data set", dataset, DATASETS)
     check_number("seed", seed, int, 0, MAX_INTEGER)
     for name, number in (
         ("max_train_samples", max_train_samples),
@@ -104,5 +281,5 @@ def load_data(
     ):
         if number is not None:
             check_number(name, number, int, 1, MAX_INTEGER)
-    train, test = DATASETS[dataset].load(data_dir)
+    train, test = dataset_row(dataset, seed, classes, image_size).load(data_dir)
     return sample(train, max_train_samples, seed), sample(test, max_eval_samples, seed)

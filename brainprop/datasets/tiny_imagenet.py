@@ -13,24 +13,24 @@ The classes are numbered in the order of their sorted WordNet ids, the same on e
 
 import contextlib
 import glob
-import hashlib
+import io
 import os
 import stat
 import sys
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from PIL import Image
+from tqdm import tqdm
 
-from brainprop.common.errors import BrainPropError, one_line
-from brainprop.common.files import written_whole
-from brainprop.common.reading import open_zip, read_bytes, read_npz, reading
-from brainprop.datasets.jpegs import decode
+from brainprop.common.errors import BrainPropError
+from brainprop.common.reading import open_zip, read_bytes, reading
+from brainprop.datasets.cache import cached_images
 from brainprop.datasets.sources import Source, find, find_here
-from brainprop.datasets.splits import Data, checked_split
+from brainprop.datasets.splits import Data
 
 FOLDER = "tiny-imagenet-200"
 SOURCE = Source(
@@ -43,7 +43,6 @@ CLASSES = 200
 MAX_ZIP_BYTES = 2**30  # the real one unpacks to about 250 million
 MAX_TEXT_BYTES = 2**24
 MAX_IMAGE_BYTES = 2**20
-MAX_CACHE_BYTES = 2**31
 
 _WNIDS = "wnids.txt"
 _WORDS = "words.txt"
@@ -56,8 +55,7 @@ _PATTERNS = (
     "train/*/images/*.JPEG",
     "val/images/*.JPEG",
 )
-_CACHE = f"{FOLDER}.cache.npz"
-_CACHED = ("x_train", "y_train", "x_test", "y_test")
+_CACHE = f"{FOLDER}.cache"
 
 Labelled = dict[str, int]  # the name of an image, and its label
 
@@ -65,7 +63,7 @@ Labelled = dict[str, int]  # the name of an image, and its label
 def load(data_dir: str | Path | None = None, classes: int = CLASSES) -> Data:
     """Loads Tiny ImageNet, from its cache file from the second time on.
 
-    The cache, `tiny-imagenet-200.cache.npz` beside the images, can be deleted at any time.
+    The cache, `tiny-imagenet-200.cache` beside the images, can be deleted at any time.
 
     Args:
         data_dir: Where to look for `tiny-imagenet-200/` or `tiny-imagenet-200.zip`; see
@@ -80,14 +78,20 @@ def load(data_dir: str | Path | None = None, classes: int = CLASSES) -> Data:
         BrainPropError: If a file is missing, damaged, or at odds with another one.
     """
     path = find(SOURCE, data_dir)
-    cache = path.with_name(_CACHE)
     with _open(path) as source:
-        fingerprint = _fingerprint(source)
-        data = _from_cache(cache, fingerprint, classes)
-        if data is None:
-            data = _decoded(source, classes)
-            _write_cache(cache, fingerprint, data)
-        return data
+        labels = _class_labels(source, classes)
+        train, test = _train_images(source, labels), _test_images(source, labels)
+        names = [*train, *test]
+        images = cached_images(
+            path.with_name(_CACHE),
+            (path.name, sorted(source.entries.items())),
+            (len(names), *IMAGE_SHAPE),
+            lambda: _decoded(source, names),
+        )
+    return (
+        (images[: len(train)], np.array(list(train.values()), np.int32)),
+        (images[len(train) :], np.array(list(test.values()), np.int32)),
+    )
 
 
 def class_names(data_dir: str | Path | None = None, classes: int = CLASSES) -> tuple[str, ...]:
@@ -182,29 +186,19 @@ def _open(path: Path) -> Iterator[_Folder | _Zip]:
             yield _Zip(path, archive)
 
 
-def _fingerprint(source: _Folder | _Zip) -> np.ndarray:
-    """Digests what the source consists of, to uint8 of shape (32,)."""
-    entries = repr((source.path.name, sorted(source.entries.items())))
-    return np.frombuffer(hashlib.sha256(entries.encode()).digest(), np.uint8)
-
-
-def _decoded(source: _Folder | _Zip, classes: int) -> Data:
-    """Decodes all images into one new array, of which the two sets are parts."""
-    labels = _class_labels(source, classes)
-    train, test = _train_images(source, labels), _test_images(source, labels)
-    names = [*train, *test]
-    images = np.empty((len(names), *IMAGE_SHAPE), np.uint8)
-    decode((_image_file(source, name) for name in names), images, source.remedy)
-    return (
-        (images[: len(train)], np.array(list(train.values()), np.int32)),
-        (images[len(train) :], np.array(list(test.values()), np.int32)),
-    )
-
-
-def _image_file(source: _Folder | _Zip, name: str) -> tuple[str, bytes]:
-    where = f"{source.path}/{name}"
-    with reading(where, source.remedy):
-        return where, source.content(name, MAX_IMAGE_BYTES)
+def _decoded(source: _Folder | _Zip, names: Iterable[str]) -> Iterator[np.ndarray]:
+    """Decodes images one by one, to uint8 of shape (64, 64, 3)."""
+    height, width, _ = IMAGE_SHAPE
+    for name in tqdm(names, desc="Decoding images", unit="image", leave=False):
+        with reading(f"{source.path}/{name}", source.remedy):
+            content = io.BytesIO(source.content(name, MAX_IMAGE_BYTES))
+            with Image.open(content, formats=["JPEG"]) as image:
+                if image.size != (width, height):
+                    raise ValueError(
+                        f"{image.width} x {image.height} pixels, not {width} x {height}"
+                    )
+                pixels = np.asarray(image.convert("RGB"))
+        yield pixels
 
 
 def _class_labels(source: _Folder | _Zip, classes: int) -> dict[str, int]:
@@ -278,34 +272,3 @@ def _refuse_any(source: _Folder | _Zip, problem: str, names: set[str]) -> None:
 
 def _fault(source: _Folder | _Zip, problem: str) -> BrainPropError:
     return BrainPropError(f"{source.path}: {problem}: {source.remedy}")
-
-
-def _from_cache(cache: Path, fingerprint: np.ndarray, classes: int) -> Data | None:
-    """Reads the cache file, or returns None if it is of no use."""
-    try:
-        with reading(cache, "delete it"):
-            (found,) = read_npz(cache, ["fingerprint"], MAX_CACHE_BYTES)
-            if not np.array_equal(found, fingerprint):
-                return None
-            x_train, y_train, x_test, y_test = read_npz(cache, _CACHED, MAX_CACHE_BYTES)
-            return (
-                checked_split("train", x_train, y_train, IMAGE_SHAPE, classes),
-                checked_split("test", x_test, y_test, IMAGE_SHAPE, classes),
-            )
-    except BrainPropError:  # missing or damaged: no loss, it is written anew
-        return None
-
-
-def _write_cache(cache: Path, fingerprint: np.ndarray, data: Data) -> None:
-    """Writes the cache file, or tells why it could not."""
-    (x_train, y_train), (x_test, y_test) = data
-    arrays: dict[str, Any] = dict(zip(_CACHED, (x_train, y_train, x_test, y_test), strict=True))
-    try:
-        with written_whole(cache) as partial, partial.open("wb") as file:
-            np.savez(file, fingerprint=fingerprint, **arrays)
-    except OSError as error:
-        print(
-            f"warning: {cache} cannot be written ({one_line(error)}), so the images will be "
-            "decoded again next time: make room or give write permission there",
-            file=sys.stderr,
-        )

@@ -10,7 +10,6 @@ import keras
 import tensorflow as tf
 
 from brainprop.common.devices import mixed_precision_policy
-from brainprop.datasets.table import DATASETS
 from brainprop.experiments import Experiment
 from brainprop.networks.architectures import build_network
 from brainprop.paper import ALGORITHMS, ARCHITECTURES
@@ -19,7 +18,7 @@ from brainprop.rules.base import LearningRule
 # The fields of `Experiment` that decide what model it is; the others, how it is trained.
 MODEL_SETTINGS = (
     "learning_rate", "kernel_stddev", "l2", "exploration_rate", "reward_noise", "mixed_precision",
-    "jit_compile",
+    "jit_compile", "classes", "image_size",
 )  # fmt: skip
 
 
@@ -32,7 +31,7 @@ def build_model(
     labels, integers of shape `(batch,)` or one-hot ones of shape `(batch, classes)`.
 
     Args:
-        dataset: A name in `brainprop.datasets.table.DATASETS`.
+        dataset: A name in `brainprop.datasets.table.DATASETS`, or a folder of images.
         architecture: A name in `brainprop.paper.ARCHITECTURES`.
         algorithm: "BrainProp" or "EBP".
         seed: Of the initial weights, dropout and exploration. The same seed gives both
@@ -64,7 +63,7 @@ def model_for(experiment: Experiment) -> LearningRule:
     """
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()
-    dataset = DATASETS[experiment.dataset]
+    dataset = experiment.dataset_row
     architecture = replace(
         ARCHITECTURES[experiment.architecture],
         kernel_stddev=experiment.kernel_stddev,
