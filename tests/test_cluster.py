@@ -5,8 +5,10 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -23,16 +25,47 @@ SHORT = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def two_nodes():
-    """A cluster whose nodes have a processor each."""
-    pytest.importorskip("ray", reason="Ray is not installed: pip install -r requirements-ray.txt")
-    from ray.cluster_utils import Cluster
+def start_node(*where):
+    """Starts a node of one processor that, so it seems, has a GPU; returns its process."""
+    return subprocess.Popen(
+        ["ray", "start", *map(str, where), "--num-cpus", "1", "--num-gpus", "0", "--block",
+         "--object-store-memory", "100000000", "--disable-usage-stats"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": "0"},
+    )  # fmt: skip
 
-    node = {"num_cpus": 1, "num_gpus": 0, "object_store_memory": 10**8, "include_dashboard": False}
-    nodes = Cluster(initialize_head=True, head_node_args=node)
-    yield nodes, nodes.add_node(**node)
-    nodes.shutdown()
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory):
+    """The address of a cluster that asks for a token, and the folder of its logs."""
+    pytest.importorskip("ray", reason="Ray is not installed: pip install -r requirements-ray.txt")
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        tempfile.TemporaryDirectory() as folder,  # Not pytest's: a socket's path must be short.
+        socket.socket() as probe,
+    ):
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        patch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
+        patch.setenv("RAY_AUTH_MODE", "token")
+        probe.close()
+        node = start_node("--head", "--port", port, "--include-dashboard", "false",
+                          "--temp-dir", folder)  # fmt: skip
+        wait_until(lambda: raylet(node) and list(Path(folder).rglob("raylet.out")), node)
+        yield f"127.0.0.1:{port}", Path(folder, "session_latest", "logs")
+        node.terminate()
+        node.wait()
+
+
+def raylet(node):
+    """The id of a node's main process, if it has started."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):
+            command = status.with_name("cmdline").read_bytes()
+            if b"raylet/raylet" in command and f"PPid:\t{node.pid}\n" in status.read_text():
+                return int(status.parent.name)
 
 
 def wait_until(condition, process):
@@ -50,30 +83,29 @@ def parent(lock):
         return int(re.search(r"PPid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
 
 
-def test_a_killed_nodes_run_is_resumed_on_the_other_and_every_result_is_there_once(
-    two_nodes, tmp_path
-):
-    nodes, second = two_nodes
+def test_a_killed_nodes_run_is_resumed_on_the_other_and_every_result_is_there_once(head, tmp_path):
+    address, logs = head
+    second = start_node("--address", address)
     driver = subprocess.Popen(
         [sys.executable, "-m", "brainprop.reproduce", *SHORT, "--results", tmp_path,
-         "--cluster", "ray", "--cluster-address", nodes.address],
+         "--cluster", "ray", "--cluster-address", address],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT,
     )  # fmt: skip
     unfinished = tmp_path / "unfinished"
-    (raylet,) = second.all_processes["raylet"]
 
     def at_work_on_the_second():
         return [
             lock
             for lock in unfinished.glob("*.lock")
-            if checkpoints.paths(lock.with_suffix("")) and parent(lock) == raylet.process.pid
+            if checkpoints.paths(lock.with_suffix("")) and parent(lock) == raylet(second)
         ]
 
     wait_until(at_work_on_the_second, driver)
     (victim,) = at_work_on_the_second()
     worker = int(victim.read_text().split()[1])
     os.kill(worker, signal.SIGSTOP)  # Or it might finish before it sees that its node is gone.
-    nodes.remove_node(second, allow_graceful=False)
+    os.kill(raylet(second), signal.SIGKILL)
+    second.kill()
     with contextlib.suppress(ProcessLookupError):
         os.kill(worker, signal.SIGKILL)
     assert not (tmp_path / f"{victim.stem}.json").exists()
@@ -82,13 +114,36 @@ def test_a_killed_nodes_run_is_resumed_on_the_other_and_every_result_is_there_on
     assert driver.returncode == 0, err
     assert out.splitlines()[-1] == "2 runs: 2 finished"
     assert "another process" not in out
-    logs = Path(nodes.head_node.get_logs_dir_path()).glob("worker-*.out")
-    assert sum("resuming after epoch" in log.read_text() for log in logs) == 1
+    told = [log.read_text() for log in logs.glob("worker-*.out")]
+    assert sum("resuming after epoch" in text for text in told) == 1
     results = [json.loads(path.read_text()) for path in tmp_path.glob("*.json")]
     assert sorted(result["settings"]["seed"] for result in results) == [1, 2]
     assert all(result["epochs"] == len(result["history"]["loss"]) == 16 for result in results)
+    assert all("CUDA_VISIBLE_DEVICES hides all GPUs" in result["device"] for result in results)
     assert len(list(tmp_path.glob("*_weights.h5"))) == 2
     assert list(unfinished.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "token"), [("disabled", None), ("token", None), ("token", "fedcba9876543210" * 4)]
+)
+def test_a_cluster_that_asks_for_its_token_is_reported_with_the_way_out(
+    mode, token, head, tmp_path
+):
+    address, _ = head
+    environment = os.environ | {
+        "RAY_AUTH_MODE": mode, "RAY_AUTH_TOKEN": token or "",
+        "RAY_gcs_server_port_wait_time_s": "2",  # Not 20.
+    }  # fmt: skip
+    asked = subprocess.run(
+        [sys.executable, "-m", "brainprop.reproduce", *SHORT, "--results", tmp_path,
+         "--cluster", "ray", "--cluster-address", address],
+        capture_output=True, text=True, cwd=PROJECT, env=environment,
+    )  # fmt: skip
+    assert asked.returncode == 2
+    (line,) = asked.stderr.splitlines()
+    assert f"--cluster-address {address}: the cluster asks for its token" in line
+    assert "RAY_AUTH_MODE=token" in line
 
 
 def test_workers_get_the_folders_as_they_were_given(tmp_path, monkeypatch):

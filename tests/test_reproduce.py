@@ -1,5 +1,6 @@
 """Whole tables: which runs, by how many processes, and what happens when one ends early."""
 
+import errno
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from made_up_runs import write_run
 from brainprop.experiments import Experiment
 from brainprop.reproduce import command as reproduce
 from brainprop.reproduce import run_folder
-from brainprop.reproduce.run_folder import RunFiles, Status, complete
+from brainprop.reproduce.run_folder import Attempt, RunFiles, Status, complete
 from brainprop.training import checkpoints
 
 PROJECT = Path(__file__).parents[1]
@@ -355,14 +356,22 @@ def test_a_damaged_result_does_not_keep_the_others_from_running(tmp_path, capsys
     assert capsys.readouterr().out.splitlines()[-1] == "2 runs: 1 finished, 1 failed"
 
 
-def test_a_file_system_that_cannot_lock_is_told(tmp_path, monkeypatch):
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_drive_without_locks_trains_and_reports_with_one_warning(
+    code, tmp_path, monkeypatch, capsys
+):
     def flock(*_):
-        raise OSError(37, "No locks available")
+        raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(run_folder.fcntl, "flock", flock)
-    attempt = complete(dense(), tmp_path)
-    assert attempt.status is Status.FAILED
-    assert "No locks available" in attempt.message and "--results" in attempt.message
+    monkeypatch.setattr(run_folder, "_train", lambda *_: Attempt(Status.FINISHED, "trained"))
+    arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--results", str(tmp_path)]
+    assert reproduce.main(arguments) == 0
+    captured = capsys.readouterr()
+    assert captured.out.splitlines()[-1] == "2 runs: 2 finished"
+    (warning,) = captured.err.splitlines()
+    assert f"warning: {tmp_path} " in warning and os.strerror(code) in warning
+    assert RunFiles(tmp_path, dense()).holder is None
 
 
 def test_a_device_that_fails_as_the_network_is_built_fails_that_run(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Runs on the machines of a Ray cluster, all of which see the same folder."""
 
+import os
 import re
 import signal
 import socket
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from brainprop.common.errors import BrainPropError
 from brainprop.common.startup import prepare_environment
+from brainprop.common.streams import quiet_stderr
 from brainprop.experiments import Experiment
 from brainprop.reproduce.run_folder import Attempt, Status, complete
 
@@ -79,7 +81,13 @@ def complete_all(
 def _complete(
     experiment: Experiment, folder: Path, data_dir: Path | None, cpus: int, gpus: float
 ) -> Attempt:
-    """What a worker does."""
+    """Completes a run in a worker.
+
+    Raises:
+        Preempted: If a signal ended it.
+    """
+    if not gpus:  # Ray leaves all GPUs of the machine visible to a task that asked for none.
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
     prepare_environment()
     import tensorflow as tf
 
@@ -92,26 +100,44 @@ def _complete(
 
 
 def _connect(address: str):
-    """Joins a cluster, and returns Ray."""
+    """Joins a cluster.
+
+    Returns:
+        The package `ray`.
+    """
     try:
         import ray
     except ModuleNotFoundError as error:
         raise BrainPropError(
             "--cluster ray needs a package: pip install -r requirements-ray.txt"
         ) from error
-    try:
-        if address != "auto":
-            _check_address(address)  # Ray takes minutes to find out.
-        ray.init(address, log_to_driver=False, logging_level="error")
-    except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise BrainPropError(
-            f"--cluster-address {address}: no Ray cluster there ({reason}): "
-            "start one with `ray start --head`, or give the host:port that it tells"
-        ) from error
+    problem = None
+    with quiet_stderr():  # Ray tries a refused token for 20 seconds, and prints each failure.
+        try:
+            if address != "auto":
+                _check_address(address)  # Ray takes minutes to find out.
+            ray.init(address, log_to_driver=False, logging_level="error")
+        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            problem = error
+    if problem is not None:
+        raise BrainPropError(f"--cluster-address {address}: {_reason(problem)}") from problem
     # Ray lets SIGTERM exit with code 15; without a handler the code is the usual 143.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     return ray
+
+
+def _reason(problem: Exception) -> str:
+    """Returns why a cluster could not be joined, and the way out."""
+    # A token that the cluster refuses is named in the cause only.
+    if "authentication" in f"{problem} {problem.__cause__}".casefold():
+        return (
+            "the cluster asks for its token, and got none or another one: give this machine the "
+            "head's ~/.ray/auth_token, and set RAY_AUTH_MODE=token (see docs/long-runs.md)"
+        )
+    return (
+        f"no Ray cluster there ({str(problem).strip().splitlines()[0]}): start one with "
+        "`ray start --head`, or give the host:port that it prints"
+    )
 
 
 def _check_address(address: str) -> None:

@@ -17,13 +17,13 @@ from brainprop.common.arguments import BAD_INPUT, ArgumentParser, check_number, 
 from brainprop.common.commands import FAILURE, SIGNAL_BASE, SUCCESS, run_command
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import make_directory, writing
-from brainprop.common.startup import prepare_environment, start_tensorflow
+from brainprop.common.startup import prepare_environment
 from brainprop.common.streams import prepare_streams
 from brainprop.datasets.table import DATASETS, MAX_INTEGER, load_data
 from brainprop.experiments import Experiment, data_for
 from brainprop.options import add_data_dir, add_settings, settings_given
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, architectures_of, combinations
-from brainprop.reproduce.run_folder import Attempt, RunFiles, Status, complete
+from brainprop.reproduce.run_folder import Attempt, RunFiles, Status, complete, start_for_many_runs
 
 PAPER_SEEDS = range(1, 11)
 MAX_SEEDS = 1000
@@ -185,7 +185,7 @@ def _check_results(folder: Path) -> None:
 def _measure(experiment: Experiment, data_dir: Path | None) -> float:
     """The seconds of an epoch."""
     data = data_for(experiment, data_dir)
-    start_tensorflow()
+    start_for_many_runs()
     from brainprop.common import devices
     from brainprop.reproduce.estimates import seconds_per_epoch
 

@@ -11,11 +11,14 @@ lock of a process that dies, and whoever comes next goes on from the checkpoints
 """
 
 import fcntl
+import functools
 import json
+import logging
 import os
 import shutil
 import signal
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -151,8 +154,7 @@ class RunFiles:
             patience: Seconds to wait for a process that has it.
 
         Raises:
-            Busy: Another process still has it.
-            BrainPropError: The file system cannot lock files.
+            Busy: If another process still has it.
         """
         self.lock.parent.mkdir(exist_ok=True)
         deadline = time.monotonic() + patience
@@ -182,17 +184,30 @@ def has_diverged(told: dict) -> bool:
 
 
 def _lock(file: TextIO, kind: int) -> None:
-    """Locks a file without waiting, until it is closed."""
+    """Locks a file until it is closed, without waiting.
+
+    On a drive that has no locks, such as some network drives, this only prints a warning: work
+    that two processes do twice is lost time and no damage, since files appear whole.
+
+    Raises:
+        Busy: If another process has the lock.
+    """
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         file.seek(0)
         raise Busy(file.read() or "another process") from None
     except OSError as error:
-        raise BrainPropError(
-            f"{file.name} cannot be locked ({error.strerror}): "
-            "choose a --results folder on another file system"
-        ) from error
+        _warn_of_no_locks(Path(file.name).parents[1], error.strerror)
+
+
+@functools.cache  # Once is enough.
+def _warn_of_no_locks(folder: Path, reason: str) -> None:
+    print(
+        f"warning: {folder} is on a drive without file locks ({reason}): do not run this command "
+        "more than once at a time there, or several processes train the same run",
+        file=sys.stderr,
+    )
 
 
 def complete(
@@ -232,11 +247,21 @@ def complete(
         return Attempt(Status.FAILED, str(error))
 
 
+def start_for_many_runs() -> None:
+    """Starts TensorFlow without its warning of retracing: every run traces a network of its own."""
+    start_tensorflow()
+    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
 def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
     """Trains what is left of a run that is claimed, and writes its files."""
     experiment = files.experiment
     data = data_for(experiment, data_dir)
-    start_tensorflow()
+    start_for_many_runs()
     import keras
 
     from brainprop.common import devices
