@@ -13,11 +13,14 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from brainprop.common.errors import BrainPropError
+    from brainprop.common.plugins import load_plugin
     from brainprop.datasets.table import load_data, register_dataset
     from brainprop.experiments import Experiment, data_for
     from brainprop.networks.layers import LocallyConnected2D
     from brainprop.networks.models import build_model, model_for
     from brainprop.networks.weights import load_weights, save_weights
+    from brainprop.paper import register_algorithm, register_architecture
+    from brainprop.rules.base import LearningRule
     from brainprop.rules.brainprop import BrainProp
     from brainprop.rules.ebp import EBP
     from brainprop.rules.local_rule import LocalNetwork
@@ -31,14 +34,18 @@ _HOMES = {
     "Diagnostics": "training.diagnostics",
     "EBP": "rules.ebp",
     "Experiment": "experiments",
+    "LearningRule": "rules.base",
     "LocalNetwork": "rules.local_rule",
     "LocallyConnected2D": "networks.layers",
     "build_model": "networks.models",
     "data_for": "experiments",
     "load_data": "datasets.table",
+    "load_plugin": "common.plugins",
     "load_weights": "networks.weights",
     "measure": "training.diagnostics",
     "model_for": "networks.models",
+    "register_algorithm": "paper",
+    "register_architecture": "paper",
     "register_dataset": "datasets.table",
     "save_weights": "networks.weights",
     "train": "training.fit",
@@ -49,14 +56,18 @@ __all__ = [
     "BrainPropError",
     "Diagnostics",
     "Experiment",
+    "LearningRule",
     "LocalNetwork",
     "LocallyConnected2D",
     "build_model",
     "data_for",
     "load_data",
+    "load_plugin",
     "load_weights",
     "measure",
     "model_for",
+    "register_algorithm",
+    "register_architecture",
     "register_dataset",
     "save_weights",
     "train",

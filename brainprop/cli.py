@@ -7,7 +7,6 @@ data is found.
 from __future__ import annotations
 
 import argparse
-import csv
 import importlib.util
 import os
 import shlex
@@ -22,16 +21,14 @@ from brainprop.common.arguments import ArgumentParser, check_number, path_of
 from brainprop.common.commands import FAILURE, SIGNAL_BASE, SUCCESS, run_command
 from brainprop.common.errors import BrainPropError, printable
 from brainprop.common.files import check_figure, check_output, check_readable, make_directory
-from brainprop.common.reading import read_bytes
 from brainprop.common.signals import handled_by
 from brainprop.common.startup import prepare_environment, start_tensorflow
 from brainprop.common.streams import prepare_streams
 from brainprop.datasets.pictures import read_pictures
 from brainprop.datasets.table import DATASETS, Data
 from brainprop.experiments import Experiment, data_for
-from brainprop.options import add_data_dir, add_settings, settings_given
+from brainprop.options import add_data_dir, add_plugin, add_settings, parse, settings_given
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, algorithm_of, combinations
-from brainprop.training import checkpoints
 
 if TYPE_CHECKING:  # They import TensorFlow.
     from brainprop.rules.base import LearningRule
@@ -39,7 +36,6 @@ if TYPE_CHECKING:  # They import TensorFlow.
 
 TOP_K, MIN_CLASSES_FOR_TOP_K = 5, 100
 MAX_PICTURES_IN_FIGURE = 60
-MAX_LOG_BYTES = 2**26
 # Those that say where a training leaves files, watch it or spread it, so that -l refuses them.
 TRAINING_OPTIONS = (
     "output_dir", "checkpoint_dir", "resume", "log_csv", "tensorboard", "diagnostics", "gpus",
@@ -68,9 +64,8 @@ def main(argv: list[str] | None = None) -> int:
     """
     prepare_environment()
     prepare_streams()
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    return run_command(lambda: _run(arguments), parser, arguments.debug)
+    debug = "--debug" in (sys.argv if argv is None else argv)
+    return run_command(lambda: _run(parse(_parser, argv)), _parser(), debug)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -275,12 +270,8 @@ def _check_values(arguments: argparse.Namespace) -> None:
         check_number("--gpus", arguments.gpus, int, 1, 1024)
     if arguments.tensorboard and not importlib.util.find_spec("tensorboard"):
         raise BrainPropError("--tensorboard needs a package: pip install tensorboard")
-    if arguments.log_csv and os.path.exists(arguments.log_csv):
-        if not arguments.resume:
-            raise BrainPropError(
-                f"--log-csv {arguments.log_csv} exists: give the name of a new file"
-            )
-        _check_log(arguments.log_csv, arguments.checkpoint_dir)
+    if arguments.log_csv and os.path.exists(arguments.log_csv) and not arguments.resume:
+        raise BrainPropError(f"--log-csv {arguments.log_csv} exists: give the name of a new file")
     if arguments.save:
         make_directory(arguments.output_dir or Path(), "--output-dir")
     if arguments.checkpoint_dir:
@@ -307,19 +298,6 @@ def _check_predict_figure(path: Path, pictures: Sequence[Path]) -> None:
             f"{len(pictures)}: give fewer at a time"
         )
     check_figure(path, "--predict-figure")
-
-
-def _check_log(path: Path, checkpoint_dir: Path) -> None:
-    """Refuses to replace a file that cannot be the log of an earlier piece of the run."""
-    check_readable(path)
-    try:
-        header, *rows = csv.reader(read_bytes(path, MAX_LOG_BYTES).decode().splitlines())
-    except (ValueError, csv.Error):
-        header, rows = [], []
-    # Two epochs may be in the log only: one whose last step broke the weights, and the next.
-    most = checkpoints.epochs(checkpoint_dir) + 2
-    if not {"epoch", *checkpoints.FIGURES} <= set(header) or len(rows) > most:
-        raise BrainPropError(f"--log-csv {path} is no log of this run: give the name of a new file")
 
 
 def _resume_command() -> str:
@@ -396,6 +374,7 @@ def _parser() -> ArgumentParser:
     files.add_argument(
         "--gpus", metavar="N", type=int, help="spread each batch over N GPUs (default: 1)"
     )
-    add_settings(parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    add_plugin(parser)
+    add_settings(parser)
     return parser

@@ -4,6 +4,8 @@ Nothing here imports TensorFlow, so that arguments are checked at once.
 """
 
 import dataclasses
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,8 @@ class Experiment:
             absolute path is kept, so that the run can be repeated from any folder.
         architecture: A name in `brainprop.paper.ARCHITECTURES` that goes with the data set.
         algorithm: A name in `brainprop.paper.ALGORITHMS`.
+        rule_arguments: Arguments of the algorithm's own, by name, if it has any: see
+            `register_algorithm`. The others keep their defaults.
 
     Raises:
         BrainPropError: If a name is unknown, a number is out of range, or two settings do not go
@@ -146,6 +150,7 @@ class Experiment:
         "give the same bits in every run on the same machine, which may be slower",
         kind=bool,
     )
+    rule_arguments: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self):
         self._set("dataset", dataset_name(self.dataset))
@@ -167,7 +172,11 @@ class Experiment:
         for field in settings_fields():
             value, limits = getattr(self, field.name), field.metadata
             # What is None by default may stay None; the architecture's values are filled in.
-            if value is None and field.default is None or limits["kind"] is bool:
+            if value is None and field.default is None:
+                continue
+            if limits["kind"] is bool:
+                if not isinstance(value, bool):
+                    raise BrainPropError(f"{field.name} must be true or false, not {value!r}")
                 continue
             check_number(field.name, value, limits["kind"], limits["low"], limits["high"])
             self._set(field.name, limits["kind"](value))  # NumPy's numbers become Python's.
@@ -175,6 +184,18 @@ class Experiment:
             self.dataset_row  # noqa: B018  # It checks that classes and image_size fit.
         elif self.image_size is None:
             self._set("image_size", IMAGE_SIZE)
+        self._set("rule_arguments", self._all_rule_arguments())
+
+    def _all_rule_arguments(self) -> tuple[tuple[str, float], ...]:
+        """Returns the arguments of the algorithm's own: those given, the others' defaults."""
+        defaults, given = ALGORITHMS[self.algorithm].own, dict(self.rule_arguments)
+        for name, value in given.items():
+            if name not in defaults:
+                raise BrainPropError(f"{self.algorithm} has no {name}: leave it out")
+            check_number(name, value, type(defaults[name]), -math.inf, math.inf)
+        return tuple(
+            (name, type(usual)(given.get(name, usual))) for name, usual in defaults.items()
+        )
 
     def _set(self, name: str, value) -> None:
         object.__setattr__(self, name, value)
@@ -211,12 +232,17 @@ class Experiment:
 
     def settings(self) -> dict:
         """Returns the attributes by name, as JSON takes them."""
-        return dataclasses.asdict(self)
+        settings = dataclasses.asdict(self)
+        own = dict(settings.pop("rule_arguments"))
+        return settings | {"rule_arguments": own} if own else settings
 
     def departures(self) -> dict:
         """Returns the settings that are not the paper's, by name; any seed is the paper's."""
         paper = Experiment(*self.row, self.seed).settings()
-        return {name: value for name, value in self.settings().items() if value != paper[name]}
+        own = paper.pop("rule_arguments", {})
+        settings, usual = self.settings(), paper | own
+        settings |= settings.pop("rule_arguments", {})
+        return {name: value for name, value in settings.items() if value != usual[name]}
 
 
 def settings_fields() -> list[dataclasses.Field]:

@@ -3,11 +3,16 @@
 Paper: "Attention-Gated Brain Propagation: How the brain can implement reward-based error
 backpropagation", NeurIPS 2020. The rows are data; nothing here imports TensorFlow. The data sets'
 rows are in `brainprop.datasets.table`, and the training settings in `brainprop.experiments`.
+
+`register_architecture` and `register_algorithm` add rows of one's own; see docs/extending.md.
 """
 
 import importlib
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from brainprop.common.errors import BrainPropError
 
 
 @dataclass(frozen=True)
@@ -22,9 +27,10 @@ class Architecture:
         kernel_stddev: Standard deviation of the normal distribution, of mean 0, from which every
             kernel is drawn.
         l2: Weight decay: the loss grows by `l2 * sum(kernel ** 2)` for every kernel.
-        build: Instead of `layers`, a function that takes the symbolic images, shape
-            `(batch, height, width, channels)`, and returns the symbolic activity below the output
-            layer, shape `(batch, units)`.
+        build: Instead of `layers`, a function of the symbolic images, shape
+            `(batch, height, width, channels)`, and of `Blocks`, which has the experiment's
+            initializer and weight decay. It returns the symbolic activity below the output layer,
+            shape `(batch, units)`.
     """
 
     layers: tuple[tuple, ...] = ()
@@ -77,6 +83,7 @@ class Algorithm:
         rule: The subclass of `brainprop.rules.base.LearningRule`, or where it is:
             `"module.Class"`.
         arguments: The fields of `Experiment` that the class takes.
+        own: The other numbers that the class takes, by name, with their defaults.
         output_layer_name: Name of the output layer, by which weights files tell the rule that
             trained them. Defaults to a name that Keras chooses.
         activation_name: What the activation of an output unit is called.
@@ -84,6 +91,7 @@ class Algorithm:
 
     rule: str | type
     arguments: tuple[str, ...] = ()
+    own: Mapping[str, float] = field(default_factory=dict)
     output_layer_name: str | None = None
     activation_name: str = "Q-value"
 
@@ -108,10 +116,12 @@ ALGORITHMS = {
 
 def algorithm_of(output_layer: str) -> str:
     """Returns the algorithm whose output layer has such a name, up to a running number."""
-    for name, algorithm in ALGORITHMS.items():
-        if algorithm.output_layer_name and output_layer.startswith(algorithm.output_layer_name):
+    for name, row in ALGORITHMS.items():
+        if re.fullmatch(rf"{row.output_layer_name}(_\d+)?", output_layer):
             return name
-    return "EBP"
+    # A plugin's, which need not be loaded.
+    prefix, _, name = output_layer.partition(_OUTPUT_OF)
+    return "EBP" if prefix else name or "EBP"
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,68 @@ RESULTS = {
     ("CIFAR100", "deep", "BrainProp"): PaperResult((59.58, 0.46), (218, 22), 8),
     ("TinyImageNet", "deep", "BrainProp"): PaperResult((47.50, 1.30), (328, 75), 47),
 }
+
+
+_OUTPUT_OF = "output_of_"
+_PAPERS = {*ARCHITECTURES, *ALGORITHMS}
+
+
+def register_architecture(name: str, layers: tuple[tuple, ...] = (), **row) -> None:
+    """Adds an architecture, by whose name the commands and `Experiment` then know it.
+
+    Args:
+        name: Its name. One that was registered before is replaced; the paper's are not.
+        layers: The hidden layers, as for `Architecture`.
+        **row: The other attributes of `Architecture`, such as `datasets`, `batch_size` and `build`.
+
+    Raises:
+        BrainPropError: If the name is the paper's or does not suit a file's name.
+    """
+    ARCHITECTURES[_free_name("architecture", name)] = Architecture(layers, **row)
+
+
+def register_algorithm(
+    name: str,
+    rule_class: type,
+    arguments: tuple[str, ...] | None = None,
+    activation_name: str = "Q-value",
+    **own: float,
+) -> None:
+    """Adds a learning rule, by whose name the commands and `Experiment` then know it.
+
+    Args:
+        name: Its name. One that was registered before is replaced; the paper's are not.
+        rule_class: A subclass of `LearningRule`. Arguments of its own need a constructor
+            `__init__(self, *args, temperature=0.1, **kwargs)`: with `*args` and `**kwargs`, by
+            these names, Keras can copy and load the model.
+        arguments: The fields of `Experiment` that the class takes. Defaults to those of the
+            registered class that it is derived from.
+        activation_name: What the activation of an output unit is called.
+        **own: The numbers of its own that the class takes, with their defaults. Each becomes an
+            option of the commands: `temperature=0.1` becomes `--temperature`.
+
+    Raises:
+        BrainPropError: If the name is the paper's or does not suit a file's name.
+    """
+    name = _free_name("algorithm", name)
+    for own_name, default in own.items():
+        if type(default) not in (int, float):
+            raise BrainPropError(f"{own_name} of {name} must have a number as default")
+    if arguments is None:
+        arguments = next(
+            (row.arguments for base in rule_class.__mro__ for row in ALGORITHMS.values()
+             if row.rule in (base, f"{base.__module__}.{base.__qualname__}")), (),
+        )  # fmt: skip
+    ALGORITHMS[name] = Algorithm(rule_class, arguments, own, f"{_OUTPUT_OF}{name}", activation_name)
+
+
+def _free_name(kind: str, name: str) -> str:
+    """Returns the name of a new row, in which files are named after it."""
+    if not re.fullmatch(r"[A-Za-z][\w-]*", name, re.ASCII):
+        raise BrainPropError(f"{kind} {name!r}: give a name of letters, digits, - and _")
+    if name.casefold() in map(str.casefold, _PAPERS):
+        raise BrainPropError(f"{kind} {name!r} is the paper's: give another name")
+    return name
 
 
 def architectures_of(dataset: str) -> tuple[str, ...]:

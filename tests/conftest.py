@@ -6,7 +6,10 @@ import signal
 import numpy as np
 import pytest
 
+from brainprop.common.plugins import LOADED
 from brainprop.common.startup import prepare_environment
+from brainprop.datasets.table import DATASETS
+from brainprop.paper import ALGORITHMS, ARCHITECTURES
 
 prepare_environment()
 # Tests that run in the background inherit it as ignored, and so would the programs they interrupt.
@@ -17,6 +20,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def same_seeds():
     """Keras draws the seeds that a test leaves open from Python's generator."""
     random.seed(1)
+
+
+@pytest.fixture(autouse=True)
+def without_plugins():
+    """What a test registers is gone after it."""
+    tables: tuple[dict, ...] = (ARCHITECTURES, ALGORITHMS, DATASETS, LOADED)
+    before = [table.copy() for table in tables]
+    yield
+    for table, rows in zip(tables, before, strict=True):
+        table.clear()
+        table.update(rows)
 
 
 @pytest.fixture(scope="session")

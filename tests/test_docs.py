@@ -1,6 +1,5 @@
-"""The commands in README and docs are such as the programs take, and extensions as shown work."""
+"""The programs take the commands in README and docs."""
 
-import dataclasses
 import re
 import shlex
 import subprocess
@@ -9,21 +8,14 @@ from functools import cache
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
 
-from brainprop import cli, experiments
-from brainprop.datasets.table import DATASETS
+from brainprop import cli
 from brainprop.experiments import Experiment
-from brainprop.networks import models
-from brainprop.outputs import plots
 from brainprop.reproduce import command as reproduce
-from brainprop.rules import learning_rules
 
 PROJECT = Path(__file__).parents[1]
-EXTENDING = PROJECT / "docs/extending.md"  # Its commands are for what is not there yet.
 PAGES = [*PROJECT.glob("*.md"), *PROJECT.glob("docs/*.md"), *PROJECT.glob("weights/*.md")]
-PAGES.remove(EXTENDING)
 PARSERS = {"main.py": cli._parser, "brainprop.reproduce": reproduce._parser}
 
 
@@ -76,46 +68,6 @@ def test_commands_are_found_in_each_place():
     assert "main.py CIFAR10 deep BrainProp -s" in found  # README, indented
     assert "-m brainprop.reproduce --dry-run" in found  # docs, with a comment behind it
     assert any("SLURM_ARRAY_TASK_ID" in words for words in found)  # docs, in a script
-
-
-def test_an_architecture_and_an_algorithm_can_be_added_as_shown(monkeypatch):
-    architecture, _, rule, algorithm, variant, variants_row = blocks(EXTENDING)
-    wide = eval(f"{{{architecture}}}", vars(experiments))
-    monkeypatch.setattr(experiments, "ARCHITECTURES", experiments.ARCHITECTURES | wide)
-    monkeypatch.setattr(models, "ARCHITECTURES", experiments.ARCHITECTURES)
-    mnist = DATASETS["MNIST"]
-    row = dataclasses.replace(mnist, architectures=(*mnist.architectures, "wide"))
-    monkeypatch.setitem(DATASETS, "MNIST", row)
-    exec(rule + variant, vars(learning_rules))
-    added = eval(f"{{{algorithm}{variants_row}}}", vars(experiments))
-    name, variants_name = added
-    for algorithm in added:
-        monkeypatch.setitem(experiments.ALGORITHMS, algorithm, added[algorithm])
-
-    keras.utils.set_random_seed(1)  # Which `fit` shuffles by.
-    model = models.build_model("MNIST", "wide", name)
-    rng = np.random.default_rng(1)
-    images, labels = rng.random((20, 28, 28, 1), "float32"), rng.integers(10, size=20)
-    before = model.evaluate(images, labels, verbose=0, return_dict=True)["loss"]
-    model.fit(images, labels, epochs=5, verbose=0)
-    one_hot = np.eye(10)[labels]
-    penalty = sum(1e-4 * np.sum(w.numpy() ** 2) for w in model.weights if w.name == "kernel")
-    errors = np.sum((model.predict(images, verbose=0) - one_hot) ** 2, axis=-1)
-    after = model.evaluate(images, labels, verbose=0, return_dict=True)["loss"]
-    assert after == pytest.approx(np.mean(errors) / 2 + penalty, rel=1e-4)
-    assert after < before
-    assert experiments.algorithm_of(model.layers[-1].name) == name
-    curves = {name: [[50, 90]], "EBP": [[60, 80]]}
-    (legend,) = plots.learning_curves_figure({"MNIST, wide": curves}).legends
-    assert {text.get_text() for text in legend.get_texts()} == set(curves)
-
-    model = models.build_model("MNIST", "wide", variants_name, seed=5)
-    assert model.seed == 5 and isinstance(model, learning_rules.BrainProp)
-    selected = model.select_class(np.tile([[0.1, 0.0, -2.0]], (1000, 1)))
-    share = 1 / (1 + np.exp(-1))  # Of the first class, since the last has next to none.
-    assert np.mean(np.equal(selected, 0)) == pytest.approx(share, abs=0.06)
-    model.fit(images, labels, epochs=1, verbose=0)
-    assert experiments.algorithm_of(model.layers[-1].name) == variants_name
 
 
 def test_the_programs_in_the_readme_run(tmp_path, monkeypatch):

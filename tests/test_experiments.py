@@ -58,6 +58,7 @@ def test_defaults_are_the_papers(dataset, algorithm):
             "mixed_precision": False,
             "jit_compile": False,
             "deterministic": False,
+            "rule_arguments": (),
         }
 
 
@@ -117,6 +118,7 @@ def test_names_are_taken_in_any_case():
         ("max_train_samples", 0),
         ("l2", -1e-4),
         ("kernel_stddev", "0.005"),
+        ("jit_compile", "yes"),
     ],
 )
 def test_numbers_out_of_range_are_named(name, value):

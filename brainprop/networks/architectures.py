@@ -4,7 +4,9 @@ No layer has a bias; batch normalization brings its own offset. Every kernel sta
 normal distribution of mean 0.
 """
 
+import random
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import keras
 from keras import layers
@@ -14,16 +16,16 @@ from brainprop.paper import Architecture
 
 KERNEL_SIZE = 3
 POOL_SIZE = 2
-DATA_FORMAT = "channels_last"  # Whatever keras.json says.
+DATA_FORMAT = "channels_last"  # Regardless of keras.json.
 
 
 class Blocks:
-    """The blocks that the rows of `ARCHITECTURES` name, each a list of Keras layers.
+    """The blocks that rows of `ARCHITECTURES` name. Each method returns a list of Keras layers.
 
     Args:
         kernel_stddev: Standard deviation of the initial kernels.
         l2: Weight decay of every kernel.
-        seeds: Gives every layer that draws random numbers a seed of its own.
+        seeds: Stream of seeds: one for each layer that draws random numbers.
     """
 
     def __init__(self, kernel_stddev: float, l2: float, seeds: Iterator[int]):
@@ -32,7 +34,7 @@ class Blocks:
         self.seeds = seeds
 
     def kernel(self) -> dict:
-        """What all layers with a kernel have in common."""
+        """Returns the arguments that all layers with a kernel share."""
         return {
             "use_bias": False,
             "kernel_initializer": keras.initializers.RandomNormal(
@@ -42,7 +44,7 @@ class Blocks:
         }
 
     def conv(self, filters: int, strides: int = 1) -> list[keras.Layer]:
-        """Convolution, ReLU, batch normalization: in this order."""
+        """Returns a convolution with ReLU, then batch normalization."""
         return [
             layers.Conv2D(
                 filters,
@@ -57,7 +59,7 @@ class Blocks:
         ]
 
     def locally_connected(self, filters: int, strides: int = 1) -> list[keras.Layer]:
-        """As `conv`, with weights of its own at every position and no padding."""
+        """Returns the layers of `conv`, with other weights at every position and no padding."""
         return [
             LocallyConnected2D(filters, KERNEL_SIZE, strides, activation="relu", **self.kernel()),
             BatchNormalization(),
@@ -76,7 +78,7 @@ class Blocks:
         return [layers.Flatten(data_format=DATA_FORMAT)]
 
     def output(self, classes: int, name: str | None) -> keras.Layer:
-        """The linear output layer, in float32 also under a mixed-precision policy."""
+        """Returns the linear output layer, in float32 also under a mixed-precision policy."""
         return layers.Dense(classes, name=name, dtype="float32", **self.kernel())
 
 
@@ -103,9 +105,21 @@ def build_network(
     blocks = Blocks(architecture.kernel_stddev, architecture.l2, seeds)
     inputs = activity = keras.Input(image_shape)
     if architecture.build:
-        activity = architecture.build(activity)
+        with _python_seeded(next(seeds)):
+            activity = architecture.build(activity, blocks)
     for name, *arguments in architecture.layers:
         block: Callable[..., list[keras.Layer]] = getattr(blocks, name)
         for layer in block(*arguments):
             activity = layer(activity)
     return inputs, blocks.output(classes, output_name)(activity)
+
+
+@contextmanager
+def _python_seeded(seed: int) -> Iterator[None]:
+    """Seeds Python's generator, from which Keras draws the seeds of layers that have none."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)

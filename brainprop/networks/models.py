@@ -9,13 +9,14 @@ from dataclasses import replace
 import keras
 import tensorflow as tf
 
+from brainprop.common.arguments import known_name
 from brainprop.common.devices import mixed_precision_policy
 from brainprop.experiments import Experiment
 from brainprop.networks.architectures import build_network
 from brainprop.paper import ALGORITHMS, ARCHITECTURES
 from brainprop.rules.base import LearningRule
 
-# The fields of `Experiment` that decide what model it is; the others, how it is trained.
+# The fields of `Experiment` that define the model. The others define how it is trained.
 MODEL_SETTINGS = (
     "learning_rate", "kernel_stddev", "l2", "exploration_rate", "reward_noise", "mixed_precision",
     "jit_compile", "classes", "image_size",
@@ -33,33 +34,39 @@ def build_model(
     Args:
         dataset: A name in `brainprop.datasets.table.DATASETS`, or a folder of images.
         architecture: A name in `brainprop.paper.ARCHITECTURES`.
-        algorithm: "BrainProp" or "EBP".
-        seed: Of the initial weights, dropout and exploration. The same seed gives both
+        algorithm: A name in `brainprop.paper.ALGORITHMS`: "BrainProp", "EBP" or a registered one.
+        seed: Seed of the initial weights, dropout and exploration. The same seed gives all
             algorithms the same initial weights.
-        **settings: Those of `MODEL_SETTINGS` that shall not be the paper's; they are fields of
-            `brainprop.experiments.Experiment`. The others are for `brainprop.train`.
+        **settings: Values for `MODEL_SETTINGS`, which are fields of `Experiment`, or for the
+            algorithm's own arguments. They default to the paper's.
 
     Returns:
         The compiled model; its output layer is linear.
 
     Raises:
-        BrainPropError: A name is unknown, data set and architecture do not go together, or a
+        BrainPropError: If a name is unknown, data set and architecture do not go together, or a
             number is out of range.
-        TypeError: A setting is none of the model's.
+        TypeError: If a model has no such setting.
     """
+    rule = ALGORITHMS[known_name("algorithm", algorithm, ALGORITHMS)]
+    own = {name: settings.pop(name) for name in rule.own if name in settings}
     for name in settings:
         if name not in MODEL_SETTINGS:
+            known = ", ".join([*MODEL_SETTINGS, *rule.own])
             raise TypeError(
-                f"a model has no {name}, but {', '.join(MODEL_SETTINGS)}: to train with other "
-                "settings, give an Experiment to model_for and train"
+                f"a model has no {name}, but {known}: to train with other settings, give an "
+                "Experiment to train"
             )
-    return model_for(Experiment(dataset, architecture, algorithm, seed=seed, **settings))
+    experiment = Experiment(
+        dataset, architecture, algorithm, seed=seed, rule_arguments=own, **settings
+    )
+    return model_for(experiment)
 
 
 def model_for(experiment: Experiment) -> LearningRule:
     """Builds and compiles the model of an experiment; see `build_model`.
 
-    A deterministic one makes TensorFlow deterministic for as long as the process runs.
+    A deterministic experiment makes TensorFlow deterministic until the process ends.
     """
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -71,6 +78,7 @@ def model_for(experiment: Experiment) -> LearningRule:
     )
     algorithm = ALGORITHMS[experiment.algorithm]
     arguments = {name: getattr(experiment, name) for name in algorithm.arguments}
+    arguments |= dict(experiment.rule_arguments)
     with _precision(experiment.mixed_precision):
         inputs, outputs = build_network(
             architecture,
@@ -90,7 +98,7 @@ def model_for(experiment: Experiment) -> LearningRule:
 
 @contextmanager
 def _precision(mixed: bool) -> Iterator[None]:
-    """Lets Keras build layers that compute in 16 bits and keep their weights in 32, if `mixed`."""
+    """If `mixed`, has Keras build layers that compute in 16 bits and keep their weights in 32."""
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(mixed_precision_policy() if mixed else usual)
     try:
@@ -100,5 +108,5 @@ def _precision(mixed: bool) -> Iterator[None]:
 
 
 def _seeds(seed: int) -> Iterator[int]:
-    """An endless stream of seeds, so that no two layers share theirs."""
+    """Returns an endless stream of seeds, so that no two layers share theirs."""
     return map(random.Random(seed).getrandbits, itertools.repeat(31))

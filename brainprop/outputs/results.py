@@ -18,6 +18,7 @@ from brainprop import __version__
 from brainprop.common import devices
 from brainprop.common.errors import BrainPropError, one_line
 from brainprop.common.files import written_whole
+from brainprop.common.plugins import plugin_names
 from brainprop.networks.weights import serialized
 from brainprop.outputs import plots
 from brainprop.training.fit import Run
@@ -101,9 +102,9 @@ def _save(name: str, writers: Writers, directory: Path) -> tuple[list[Path], dic
 def summary(run: Run) -> dict:
     """What a run was and what came of it, as JSON knows it; numbers that are not finite are null.
 
-    The keys are settings, images (how many), versions, device, outcome, epochs, best_epoch,
-    best_val_accuracy, test_accuracy (null where the validation set is the test set) and history, in
-    which `seconds` are those of each epoch.
+    The keys are settings, images (how many), versions, plugins (their files' names), device,
+    outcome, epochs, best_epoch, best_val_accuracy, test_accuracy (null where the validation set is
+    the test set) and history, in which `seconds` are those of each epoch.
     """
     return {
         "settings": run.experiment.settings(),
@@ -113,6 +114,7 @@ def summary(run: Run) -> dict:
             "python": platform.python_version(),
             **{name: version(name) for name in ("tensorflow", "keras", "numpy")},
         },
+        "plugins": plugin_names(),
         "device": devices.description(),
         "outcome": run.outcome.value,
         "epochs": run.epochs,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from brainprop.common.errors import BrainPropError
+from brainprop.common.plugins import LOADED, load_plugin
 from brainprop.common.startup import prepare_environment
 from brainprop.common.streams import quiet_stderr
 from brainprop.experiments import Experiment
@@ -64,7 +65,7 @@ def complete_all(
             max_calls=1,  # TensorFlow gives a GPU's memory back only at the end of its process.
         )(_complete)
         under_way = {
-            task.remote(experiment, folder, data_dir, cpus, gpus): experiment
+            task.remote(experiment, folder, data_dir, cpus, gpus, list(LOADED)): experiment
             for experiment in experiments
         }
         while under_way:
@@ -79,7 +80,12 @@ def complete_all(
 
 
 def _complete(
-    experiment: Experiment, folder: Path, data_dir: Path | None, cpus: int, gpus: float
+    experiment: Experiment,
+    folder: Path,
+    data_dir: Path | None,
+    cpus: int,
+    gpus: float,
+    plugins: Sequence[Path] = (),
 ) -> Attempt:
     """Completes a run in a worker.
 
@@ -89,6 +95,8 @@ def _complete(
     if not gpus:  # Ray leaves all GPUs of the machine visible to a task that asked for none.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     prepare_environment()
+    for path in plugins:
+        load_plugin(path)
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(cpus)

@@ -21,7 +21,7 @@ from brainprop.common.startup import prepare_environment
 from brainprop.common.streams import prepare_streams
 from brainprop.datasets.table import DATASETS, MAX_INTEGER, load_data
 from brainprop.experiments import Experiment, data_for
-from brainprop.options import add_data_dir, add_settings, settings_given
+from brainprop.options import add_data_dir, add_plugin, add_settings, parse, settings_given
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, architectures_of, combinations
 from brainprop.reproduce.run_folder import Attempt, RunFiles, Status, complete, start_for_many_runs
 
@@ -43,16 +43,15 @@ def main(argv: list[str] | None = None) -> int:
     """
     prepare_environment()
     prepare_streams()
-    parser = _parser()
-    arguments = parser.parse_args(argv)
 
     def work() -> int:
+        arguments = parse(_parser, argv)
         experiments = _experiments(arguments)
         _check_cluster(arguments)
         command = _report if arguments.report else _dry_run if arguments.dry_run else _work_off
         return command(experiments, arguments)
 
-    return run_command(work, parser, farewell="interrupted: the same command goes on")
+    return run_command(work, _parser(), farewell="interrupted: the same command goes on")
 
 
 def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
@@ -344,6 +343,7 @@ def _parser() -> ArgumentParser:
         "--gpus-per-run", metavar="N", type=float,
         help="for each run; 0.5 lets two share one (default: 1 if the cluster has any)",
     )  # fmt: skip
+    add_plugin(parser)
     add_settings(parser, leave_out=("seed",))
     return parser
 

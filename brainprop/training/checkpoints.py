@@ -11,6 +11,7 @@ import numpy as np
 
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import writing, written_whole
+from brainprop.common.plugins import plugin_names
 from brainprop.common.reading import open_zip, read_array, reading
 from brainprop.experiments import Experiment
 
@@ -38,6 +39,7 @@ class Checkpoint:
             dropout and exploration. Shuffling has none: see `batches.training_batches`.
         best_weights: The weights of the best epoch.
         data: `datasets.checksum` of the data; `None` in a checkpoint of the first versions.
+        plugins: The names of the plugins' files that the run had loaded.
     """
 
     epoch: int
@@ -50,6 +52,7 @@ class Checkpoint:
     variables: list[np.ndarray] = field(repr=False)
     best_weights: list[np.ndarray] = field(repr=False)
     data: int | None = None
+    plugins: list[str] = field(default_factory=plugin_names)
 
     def is_finished(self, experiment: Experiment) -> bool:
         """Whether nothing is left to train; a run that has stopped goes on with more patience."""

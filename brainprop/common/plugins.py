@@ -1,0 +1,72 @@
+"""Plugins: Python files of the user's that register architectures, data sets or algorithms."""
+
+import os
+import sys
+import traceback
+from contextlib import redirect_stderr
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from types import ModuleType
+
+from brainprop.common.errors import BrainPropError, one_line
+from brainprop.common.files import check_readable
+from brainprop.common.streams import quiet_stderr
+
+# The modules of the files that have run, by absolute path, in order.
+LOADED: dict[Path, ModuleType] = {}
+
+
+def load_plugin(path: str | Path) -> Path:
+    """Runs a plugin's file, unless this process has run it before.
+
+    A plugin is code: it can do all that the user can.
+
+    Args:
+        path: The Python file.
+
+    Returns:
+        Its absolute path.
+
+    Raises:
+        BrainPropError: If it cannot be read or raises an exception.
+    """
+    path = Path(path).expanduser().resolve()
+    if path in LOADED:
+        return path
+    check_readable(path)
+    name = f"brainprop_plugin_{len(LOADED)}_{path.stem}"
+    loader = SourceFileLoader(name, str(path))
+    module = module_from_spec(spec_from_loader(name, loader))  # type: ignore[arg-type]
+    sys.modules[name] = module
+    failure = None
+    # Hides the notes of TensorFlow, which a plugin may import, and nothing else.
+    with os.fdopen(os.dup(2), "w") as stderr, quiet_stderr(), redirect_stderr(stderr):
+        try:
+            loader.exec_module(module)
+        except Exception as error:
+            failure = error
+    if failure:
+        del sys.modules[name]
+        raise BrainPropError(
+            f"the plugin {path.name} fails{_line_of(failure, path)} ({_described(failure)}): "
+            "correct it"
+        ) from failure
+    LOADED[path] = module
+    return path
+
+
+def plugin_names() -> list[str]:
+    """Returns the names of the plugins' files, in the order in which they ran."""
+    return [path.name for path in LOADED]
+
+
+def _line_of(error: Exception, path: Path) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    return f" in line {lines[-1]}" if lines else ""
+
+
+def _described(error: Exception) -> str:
+    kind = "" if isinstance(error, BrainPropError) else f"{type(error).__name__}: "
+    return kind + one_line(error)
