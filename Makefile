@@ -12,7 +12,7 @@ demo: $(VENV)/requirements.installed
 test: $(VENV)/requirements-dev.installed
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses auto --dist worksteal
 
 clean:
 	rm -rf $(VENV) build site *.egg-info

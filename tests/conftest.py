@@ -1,10 +1,12 @@
 """What all tests share."""
 
+import os
 import random
 import signal
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from brainprop.common.plugins import LOADED
 from brainprop.common.startup import prepare_environment
@@ -12,6 +14,16 @@ from brainprop.datasets.table import DATASETS
 from brainprop.paper import ALGORITHMS, ARCHITECTURES
 
 prepare_environment()
+if "PYTEST_XDIST_WORKER" in os.environ:  # There is one for each core.
+    for library in ("TF_NUM_INTRAOP", "TF_NUM_INTEROP", "OMP_NUM", "OPENBLAS_NUM"):
+        os.environ.setdefault(f"{library}_THREADS", "1")
+
+# `pytest --hypothesis-profile thorough` looks longer for counterexamples.
+profile = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.register_profile("quick", profile, max_examples=50)
+settings.register_profile("thorough", profile, max_examples=1000)
+settings.load_profile("quick")
+
 # Tests that run in the background inherit it as ignored, and so would the programs they interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
