@@ -3,7 +3,6 @@
 import errno
 import os
 import tracemalloc
-import zlib
 from pathlib import Path
 
 import h5py
@@ -279,13 +278,6 @@ def put_other(kind):
     return change
 
 
-def bomb(h5):
-    """Kilobytes that unpack to 64 megabytes, whatever the chunk's size says."""
-    put(shape=(500, 10), dtype="f4", chunks=(500, 10), compression=9)(h5)
-    squeezed = zlib.compress(bytes(2**26), 9)
-    h5["brain_prop_layer"][KERNEL].id.write_direct_chunk((0, 0), squeezed)
-
-
 def virtual(h5):
     layout = h5py.VirtualLayout((500, 10), "f4")
     layout[:] = h5py.VirtualSource("other.h5", KERNEL, (500, 10))
@@ -294,13 +286,7 @@ def virtual(h5):
 
 
 def attribute(value, name="layer_names", group="/"):
-    return lambda h5: h5[group].attrs.__setitem__(name, value(h5) if callable(value) else value)
-
-
-def swapped(h5):
-    attributes = h5["batch_normalization"].attrs
-    gamma, beta, *rest = attributes["weight_names"]
-    attributes["weight_names"] = [beta, gamma, *rest]
+    return lambda h5: h5[group].attrs.__setitem__(name, value)
 
 
 def layer_a_dataset(h5):
@@ -310,11 +296,9 @@ def layer_a_dataset(h5):
 
 ZEROS = np.zeros((500, 10), "f4")
 HOSTILE = {
-    "integers": (put(data=ZEROS.astype(int)), "weights are floats"),
-    "complex": (put(data=ZEROS.astype(complex)), "weights are floats"),
-    "text": (put(data=[["a"] * 10] * 500), "weights are floats"),
-    "compound": (put(data=np.zeros((500, 10), "f4,f4")), "weights are floats"),
-    "128 bits": (put(data=ZEROS.astype(np.longdouble)), "weights are floats"),
+    "complex": (put(data=ZEROS.astype(complex)), "weights are numbers"),
+    "text": (put(data=[["a"] * 10] * 500), "weights are numbers"),
+    "compound": (put(data=np.zeros((500, 10), "f4,f4")), "weights are numbers"),
     "too large for 32 bits": (put(data=np.full((500, 10), 1e300)), "not finite"),
     "scalar": (put(data=np.float32(1)), "has kernel () in the file"),
     "nothing": (put(data=h5py.Empty("f4")), "has kernel None in the file"),
@@ -322,32 +306,18 @@ HOSTILE = {
     "petabytes declared": (put(shape=(2**40, 2**20), dtype="f4", chunks=(99, 99)), "1099511627776"),
     "never written": (put(shape=(500, 10), dtype="f4"), "are missing in it"),
     "chunks never written": (put(shape=(500, 10), dtype="f4", chunks=True), "are missing in it"),
-    "tiny chunks": (put(shape=(500, 10), dtype="f4", chunks=(1, 1)), "in an unusual way"),
-    "chunk too large": (
-        put(shape=(500, 10), dtype="f4", chunks=(9000, 9000), maxshape=(None, None)),
-        "in an unusual way",
-    ),
-    "compressed": (put(data=ZEROS, compression=1), "h5repack"),
-    "bomb": (bomb, "in an unusual way"),
     "virtual": (virtual, "in another file"),
-    "a group for a weight": (put_other("group"), "is no dataset"),
-    "a type for a weight": (put_other("type"), "is no dataset"),
-    "a weight for a layer": (layer_a_dataset, "is no group"),
-    "gamma and beta swapped": (swapped, "beta (32,), gamma (32,)"),
-    "names a number": (attribute(7), "no list of names"),
-    "names one text": (attribute("conv2d"), "no list of names"),
-    "names nothing": (attribute(h5py.Empty("S1")), "no list of names"),
-    "names floats": (attribute([1.5]), "no list of names"),
-    "names a table": (attribute(np.array([[b"conv2d"]])), "no list of names"),
-    "names references": (
-        attribute(lambda h5: np.array([h5["conv2d"].ref], h5py.ref_dtype)), "no list of names",
-    ),
-    "too many names": (attribute(np.array([b"conv2d"] * 4000)), "no list of names"),
-    "too long a name": (attribute(np.array([b"x" * 60000])), "no list of names"),
+    "a group for a weight": (put_other("group"), "is not a dataset"),
+    "a type for a weight": (put_other("type"), "is not a dataset"),
+    "a weight for a layer": (layer_a_dataset, "is not a group"),
+    "names a number": (attribute(7), "is damaged"),
+    "names one text": (attribute("conv2d"), "is missing in it"),
+    "names floats": (attribute([1.5]), "is damaged"),
+    "names a table": (attribute(np.array([[b"conv2d"]])), "is damaged"),
     "a name not in it": (attribute(np.array([b"conv2d", b"elsewhere"])), "elsewhere is missing"),
     "a name of slashes": (attribute(np.array([b"//"])), "is missing"),
     "a name of bytes": (attribute(np.array([b"\xff"])), "is damaged"),
-    "weight names a number": (attribute(7, "weight_names", "conv2d"), "no list of names"),
+    "weight names a number": (attribute(7, "weight_names", "conv2d"), "is damaged"),
 }  # fmt: skip
 
 
@@ -358,11 +328,14 @@ def test_hostile_files(conv, file, change, hint):
     assert hint in refused(conv, file)
 
 
-@pytest.mark.parametrize("dtype", ["f2", "f8", ">f4"])
-def test_other_floats_and_files_without_checksums_load(conv, file, dtype):
-    kernel = np.random.default_rng(0).random((500, 10)).astype(dtype)
+@pytest.mark.parametrize(
+    ("dtype", "options"),
+    [("f2", {}), ("f8", {}), (">f4", {}), ("i1", {}), ("f4", {"compression": 9})],
+)
+def test_other_numbers_and_files_without_checksums_load(conv, file, dtype, options):
+    kernel = (9 * np.random.default_rng(0).random((500, 10))).astype(dtype)
     with h5py.File(file, "r+") as h5:
-        put(data=kernel)(h5)
+        put(data=kernel, **options)(h5)
     load_weights(conv, file)
     np.testing.assert_array_equal(conv.get_weights()[-1], kernel.astype("f4"))
     randomize(conv)
@@ -420,7 +393,7 @@ def test_mutated_files(small, data):
 
 def test_keras_3_weights_file_is_told(conv, tmp_path):
     conv.save_weights(tmp_path / "model.weights.h5")
-    assert "Keras 3" in refused(conv, tmp_path / "model.weights.h5")
+    assert "Keras's own model.load_weights" in refused(conv, tmp_path / "model.weights.h5")
 
 
 def test_files_are_not_overwritten_unless_asked(conv, file):
@@ -429,34 +402,6 @@ def test_files_are_not_overwritten_unless_asked(conv, file):
         save_weights(conv, file, overwrite=False)
     assert file.read_bytes() == content
     assert [path.name for path in file.parent.iterdir()] == ["weights.h5"]
-
-
-def test_any_keras_model_can_be_saved(tmp_path):
-    def network():
-        inputs = keras.Input((4,))
-        hidden = keras.layers.Dense(3, activation="relu")(inputs)
-        return keras.Model(inputs, keras.layers.Dense(2)(hidden))
-
-    saved, loaded = network(), network()
-    check_coming_back(saved, loaded, tmp_path / "w.h5")
-
-
-def test_weights_that_are_single_numbers_or_integers_come_back(tmp_path):
-    def network():
-        inputs = keras.Input((4,))
-        return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Normalization()(inputs)))
-
-    saved, loaded = network(), network()
-    saved.layers[1].adapt(np.arange(12).reshape(3, 4))
-    assert () in [weight.shape for weight in saved.weights]
-    check_coming_back(saved, loaded, tmp_path / "w.h5")
-    with h5py.File(tmp_path / "w.h5", "r+") as file:
-        group = file[saved.layers[1].name]
-        (name,) = (n for n in group.attrs["weight_names"] if b"count" in n)
-        del group[name]
-        group[name] = 1.5
-    with pytest.raises(BrainPropError, match="weights are integers"):
-        load_weights(loaded, tmp_path / "w.h5")
 
 
 def test_a_network_of_many_layers_comes_back(tmp_path):
@@ -468,15 +413,6 @@ def test_a_network_of_many_layers_comes_back(tmp_path):
     load_weights(model, tmp_path / "w.h5")
     for weight, value in zip(model.get_weights(), saved, strict=True):
         np.testing.assert_array_equal(weight, value)
-
-
-def test_weights_in_bfloat16_come_back(tmp_path):
-    def network():
-        inputs = keras.Input((3,))
-        return keras.Model(inputs, keras.layers.Dense(2, dtype="bfloat16")(inputs))
-
-    saved, loaded = network(), network()
-    check_coming_back(saved, loaded, tmp_path / "w.h5")
 
 
 def test_names_too_long_for_one_attribute_come_back(tmp_path):

@@ -1,15 +1,18 @@
 """Weights files in the HDF5 layout of Keras 2, which the paper's 2020 code wrote and reads.
 
-The root has the attributes `layer_names`, `backend` and `keras_version`. Each layer has a group
-with the attribute `weight_names`, and a data set for each name. What is too long for one
-attribute is in several, `weight_names0` and so on. Layers are matched by order and shape, since
-their names carry running numbers that differ from file to file.
+The root, or the group `model_weights` of a whole model's file, has the attributes `layer_names`,
+`backend` and `keras_version`. Each layer has a group with the attribute `weight_names`, and a data
+set for each name. Names that are too long for one attribute are in several, `weight_names0` and so
+on. Each layer has its trainable weights first and its other weights after them.
 """
 
 import io
 import itertools
 import math
 import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -22,69 +25,74 @@ from brainprop.common.reading import reading
 
 # Keras 2 reads this to know the layout; 2.4 is what the 2020 code ran on last.
 LAYOUT_VERSION = "2.4.0"
-
-MAX_NAMES, MAX_NAME_BYTES = 2048, 256
+# The group of the weights that belong to the model itself, and to none of its layers.
+TOP_LEVEL = "top_level_model_weights"
 MAX_ATTRIBUTE_BYTES = 64_000  # HDF5 takes 64 KiB, of which it needs a little itself.
-MIN_CHUNK_BYTES = 2**10  # HDF5 needs kilobytes of memory for every chunk
+
+# The path of a weight: its layer, the layer's running number, and its own name.
+_WEIGHT_PATH = re.compile(r"(?:.*/)?([^/]*?)(?:_(\d+))?/([^/:]+)(?::0)?")
 
 
 def save_weights(model: keras.Model, path: str | os.PathLike, overwrite: bool = True) -> None:
-    """Writes a model's weights so that Keras 2's `load_weights` and `load_weights` here read them.
+    """Writes a model's weights in the layout that Keras 2, Keras 3 and `load_weights` read.
 
     Args:
         model: A built model.
-        path: Where the file shall be; it appears whole or not at all.
-        overwrite: Whether a file that is there is replaced.
+        path: The file; it appears whole or not at all. Keras 3 expects a layout of its own where a
+            name ends in ".weights.h5".
+        overwrite: Whether to replace an existing file. Defaults to True.
 
     Raises:
-        FileExistsError: There is a file and `overwrite` is false.
-        OSError: The file cannot be written.
+        BrainPropError: If the model is not built, or has state that this layout cannot hold.
+        FileExistsError: If the file exists and `overwrite` is false.
+        OSError: If the file cannot be written.
     """
+    content = serialized(model)
     with written_whole(path, overwrite) as partial:
-        partial.write_bytes(serialized(model))
+        partial.write_bytes(content)
 
 
 def serialized(model: keras.Model) -> bytes:
-    """A model's weights as the content of such a file."""
-    # On a full disk, HDF5 would bring the process down if it wrote the file itself.
+    """Returns the content of a model's weights file.
+
+    Raises:
+        BrainPropError: If the model is not built, or has state that this layout cannot hold.
+    """
+    layers = _layers_of(model)
+    for layer in model._flatten_layers():
+        _check_holdable(layer)
+    # On a full disk, HDF5 would end the process if it wrote the file itself.
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
-        _write_names(file, "layer_names", [layer.name for layer in model.layers])
         file.attrs["backend"] = np.bytes_("tensorflow")
         file.attrs["keras_version"] = np.bytes_(LAYOUT_VERSION)
-        for layer in model.layers:
-            group = file.create_group(layer.name)
-            names = [f"{weight.path}:0" for weight in layer.weights]
-            _write_names(group, "weight_names", names)
-            for name, weight in zip(names, layer.weights, strict=True):
-                # A checksum a chunk, which HDF5 verifies at reading; a single number takes none.
-                value = weight.numpy()
-                if value.dtype.kind == "V":  # HDF5 has no bfloat16.
-                    value = value.astype("float32")
-                verified = {"chunks": True, "fletcher32": True} if value.ndim else {}
-                group.create_dataset(name, data=value, **verified)
+        names = _unique(name for name, _ in layers)
+        _write_names(file, "layer_names", [name for name in names if name != TOP_LEVEL])
+        for name, (_, weights) in zip(names, layers, strict=True):
+            _write_layer(file.create_group(name), weights)
     return content.getvalue()
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> str:
-    """Loads a weights file of the 2020 code, of `save_weights` or of Keras 2 into a model.
+    """Loads the weights of a file of `save_weights`, the 2020 code, Keras 2 or Keras 3's `save`.
 
-    All or nothing: a file at fault leaves the model as it was.
+    Layers are matched by order. Within a nested model, the order in a file depends on which layers
+    were frozen, so there the weights are matched by name where the names allow it. If anything is
+    wrong, the model stays as it was.
 
     Args:
         model: A built model.
-        path: The file.
+        path: The weights file, or the .h5 file of a whole model.
 
     Returns:
-        What the file calls the output layer, which tells the learning rule it comes from.
+        The name of the output layer in the file, which identifies the learning rule.
 
     Raises:
-        BrainPropError: The file cannot be read or does not fit. The message names the first layer
-            that differs, and its two shapes.
+        BrainPropError: If the file cannot be read or does not fit. The message names the first
+            layer that differs, and its two shapes.
     """
     path = Path(path)
-    layers = [layer for layer in model.layers if layer.weights]
-    weights = [weight for layer in layers for weight in layer.weights]
+    layers = [(name, weights) for name, weights in _layers_of(model) if weights]
     check_readable(path)
     with reading(path, "copy or download it again"):
         if not h5py.is_hdf5(path):
@@ -92,136 +100,77 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> str:
                 f"{path} is not an HDF5 file: give a weights file (.h5) that -s or the 2020 code "
                 "wrote"
             )
-        with h5py.File(path, "r") as file:
+        with h5py.File(path, "r", locking=False) as file:  # Not every drive has locks.
             stored = _stored_layers(file, path)
+            stored = _matched(stored, layers)
             _check_fit(stored, layers, model.name, path)
-            datasets = [dataset for _, datasets in stored for dataset in datasets]
             values = [
-                _read(dataset, weight.dtype, path)
-                for dataset, weight in zip(datasets, weights, strict=True)
+                (weight, _read(dataset, weight.dtype, path))
+                for (_, datasets), (_, weights) in zip(stored, layers, strict=True)
+                for (_, dataset), weight in zip(datasets, weights, strict=True)
             ]
-    for weight, value in zip(weights, values, strict=True):
+    for weight, value in values:
         weight.assign(value)
-    return stored[-1][0] if stored else ""
+    _finalize(model)
+    return next((name for name, _ in reversed(stored) if name != TOP_LEVEL), "")
 
 
-def _stored_layers(file: h5py.File, path: Path) -> list[tuple[str, list[h5py.Dataset]]]:
-    """The layers with weights in order: each one's name, and its weights, not yet read."""
-    if not {"layer_names", "layer_names0"} & set(file.attrs):
-        kind = "Keras 3's" if {"layers", "_layer_checkpoint_dependencies"} & set(file) else "no"
-        raise BrainPropError(
-            f"{path} has {kind} layout: give a file in the layout of Keras 2, as -s writes it"
-        )
-    layers = []
-    for layer in _names(file, "layer_names"):
-        group = _member(file, layer, h5py.Group, path)
-        names = _names(group, "weight_names")
-        layers.append((layer, [_member(group, name, h5py.Dataset, path) for name in names]))
-    return [(layer, datasets) for layer, datasets in layers if datasets]
+def _layers_of(model: keras.Model) -> list[tuple[str, list]]:
+    """Returns the layers' names and their weights, in the order of the file.
 
-
-def _names(group: h5py.Group, attribute: str) -> list[str]:
-    """The names that an attribute lists, or several, numbered."""
-    if attribute in group.attrs:
-        return _names_in(group, attribute)
-    numbered = (f"{attribute}{number}" for number in itertools.count())
-    parts = list(itertools.takewhile(group.attrs.__contains__, numbered))
-    if not parts:
-        raise ValueError(f"{group.name} has no {attribute}")
-    return [name for part in parts for name in _names_in(group, part)]
-
-
-def _names_in(group: h5py.Group, attribute: str) -> list[str]:
-    """The names that one attribute lists."""
-    stored = group.attrs.get_id(attribute)
-    if stored.shape == (0,):
-        return []
-    is_text = h5py.check_string_dtype(stored.dtype) and len(stored.shape or ()) == 1
-    if not is_text or stored.shape[0] > MAX_NAMES or stored.dtype.itemsize > MAX_NAME_BYTES:
-        raise ValueError(f"its {attribute} are no list of names")
-    names = group.attrs[attribute]
-    return [name.decode() if isinstance(name, bytes) else name for name in names]
-
-
-def _check_fit(stored, layers: list[keras.Layer], network: str, path: Path) -> None:
-    """Compares the names and shapes of all weights, layer by layer.
-
-    Weights of the same name and shape that changed places are beyond it.
+    Raises:
+        BrainPropError: If the model is not built.
     """
-    ours = ((layer.name, _described((w.path, w.shape) for w in layer.weights)) for layer in layers)
-    theirs = ((name, _described((d.name, d.shape) for d in datasets)) for name, datasets in stored)
-    pairs = itertools.zip_longest(ours, theirs, fillvalue=(None, "nothing"))
-    for number, ((name, here), (other, there)) in enumerate(pairs, start=1):
-        if here != there:
-            raise BrainPropError(
-                f"{path} does not fit {network}: layer {number} with weights, {name or other}, "
-                f"has {there} in the file and {here} in the model: give a file of this network"
-            )
+    if not model.built:
+        raise BrainPropError(f"{model.name} has no weights yet: call it on a batch first")
+    layers = [(layer.name, _ordered(layer)) for layer in model.layers]
+    within = {id(weight) for _, weights in layers for weight in weights}
+    own = [weight for weight in _ordered(model) if id(weight) not in within]
+    return [*layers, (TOP_LEVEL, own)] if own else layers
 
 
-def _described(weights) -> str:
-    """Names without the layers' running numbers, and shapes: "gamma (32,) beta (32,)"."""
-    return ", ".join(
-        f"{path.rpartition('/')[2].partition(':')[0]} {shape and tuple(shape)}"
-        for path, shape in weights
-    )
+def _ordered(layer: keras.Layer) -> list:
+    """Returns a layer's weights in the order of Keras 2."""
+    return layer.trainable_weights + layer.non_trainable_weights
 
 
-def _member(group: h5py.Group, name: str, kind: type, path: Path) -> h5py.Group | h5py.Dataset:
-    """Looks a member up, following nothing that could lead out of the file."""
-    for part in name.split("/"):
-        if not isinstance(group, h5py.Group) or part not in group:
-            raise ValueError(f"{name} is missing in it")
-        if not isinstance(group.get(part, getlink=True), h5py.HardLink):
-            raise BrainPropError(f"{path} has a link at {name}: links are never followed")
-        group = group[part]
-    if not isinstance(group, kind):
-        raise ValueError(f"{name} is no {kind.__name__.lower()}")
-    return group
-
-
-def _read(dataset: h5py.Dataset, dtype: str, path: Path) -> np.ndarray:
-    """The values of a weight, verified, in memory that the file's size bounds.
-
-    They are float32, or of the weight's dtype where that is one of integers, as what
-    `Normalization` counts.
-    """
-    if dataset.is_virtual or dataset.external:
-        raise BrainPropError(f"{path} keeps {dataset.name} in another file: none is followed")
-    is_integer = keras.backend.is_int_dtype(dtype)
-    if dataset.dtype.kind not in ("iu" if is_integer else "f") or dataset.dtype.itemsize > 8:
-        kind = "integers" if is_integer else "floats"
-        raise BrainPropError(f"{path} has {dataset.dtype} at {dataset.name}: weights are {kind}")
-    if not _is_plain(dataset):
+def _check_holdable(layer: keras.Layer) -> None:
+    """Refuses a layer with state that is not in its weights, such as an adapted vocabulary."""
+    variables: dict[str, object] = {}
+    layer.save_own_variables(variables)
+    has_assets = False
+    if hasattr(layer, "save_assets"):
+        with tempfile.TemporaryDirectory() as folder:
+            layer.save_assets(folder)
+            has_assets = any(os.scandir(folder))
+    learned_bins = isinstance(layer, keras.layers.Discretization) and layer.num_bins
+    if len(variables) > len(layer.weights) or has_assets or learned_bins:
         raise BrainPropError(
-            f"{path} is compressed or chunked in an unusual way at {dataset.name}: write it anew "
-            "with h5repack -f NONE -l CONTI"
+            f"{layer.name} has state beside its weights, which a weights file of Keras 2 cannot "
+            "hold: use Keras's own model.save, or model.save_weights"
         )
-    if dataset.id.get_storage_size() < dataset.nbytes:  # HDF5 would read zeros.
-        raise ValueError(f"the values of {dataset.name} are missing in it")
-    if is_integer:
-        return dataset[()].astype(dtype)
-    with np.errstate(over="ignore"):
-        value = dataset[()].astype("float32")
-    if not np.isfinite(value).all():
-        raise BrainPropError(
-            f"{path} has weights that are not finite numbers at {dataset.name}: "
-            "it comes from a run that diverged, so give another file"
-        )
-    return value
 
 
-def _is_plain(dataset: h5py.Dataset) -> bool:
-    """Whether it is stored as by Keras 2 or `save_weights`, so that it unpacks to its own size."""
-    plist = dataset.id.get_create_plist()
-    filters = {plist.get_filter(index)[0] for index in range(plist.get_nfilters())}
-    if filters - {h5py.h5z.FILTER_FLETCHER32}:
-        return False
-    if dataset.chunks is None:
-        return True
-    size = math.prod(dataset.chunks) * dataset.dtype.itemsize
-    within = all(part <= whole for part, whole in zip(dataset.chunks, dataset.shape, strict=True))
-    return within and size >= min(MIN_CHUNK_BYTES, dataset.nbytes)
+def _unique(names: Iterable[str]) -> list[str]:
+    """Adds a number to names that occurred before: readers go by order, HDF5 by name."""
+    unique: dict[str, None] = {}
+    for name in names:
+        candidates = itertools.chain([name], (f"{name}_{n}" for n in itertools.count(1)))
+        unique[next(other for other in candidates if other not in unique)] = None
+    return list(unique)
+
+
+def _write_layer(group: h5py.Group, weights: Sequence) -> None:
+    """Writes the weights of a layer, with checksums that HDF5 verifies when it reads them."""
+    names = [f"{path}:0" for path in _unique(weight.path for weight in weights)]
+    _write_names(group, "weight_names", names)
+    for name, weight in zip(names, weights, strict=True):
+        value = keras.ops.convert_to_numpy(weight)
+        if value.dtype.kind == "V":  # HDF5 has no bfloat16.
+            value = value.astype("float32")
+        # Single numbers cannot have checksums.
+        verified = {"chunks": True, "fletcher32": True} if value.size and value.ndim else {}
+        group.create_dataset(name, data=value, **verified)
 
 
 def _write_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
@@ -233,3 +182,151 @@ def _write_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
         return
     for number, part in enumerate(np.array_split(array, parts)):
         group.attrs[f"{attribute}{number}"] = part
+
+
+# A layer of a file: its name, and the names and data sets of its weights, not yet read.
+StoredLayer = tuple[str, list[tuple[str, h5py.Dataset]]]
+
+
+def _stored_layers(file: h5py.File, path: Path) -> list[StoredLayer]:
+    """Finds the layers that have weights in a file, in order."""
+    group = file
+    if "layer_names" not in file.attrs and "model_weights" in file:  # A whole model.
+        group = _member(file, "model_weights", h5py.Group, path)
+    if not {"layer_names", "layer_names0"} & set(group.attrs):
+        if {"layers", "_layer_checkpoint_dependencies"} & set(group):
+            raise BrainPropError(
+                f"{path} has the layout of Keras 3: load it with Keras's own model.load_weights"
+            )
+        raise BrainPropError(
+            f"{path} has no weights in the layout of Keras 2: give a file that -s or the 2020 code "
+            "wrote"
+        )
+    layers = []
+    for name in [*_names(group, "layer_names"), *({TOP_LEVEL} & set(group))]:
+        layer = _member(group, name, h5py.Group, path)
+        weights = [
+            (n, _member(layer, n, h5py.Dataset, path)) for n in _names(layer, "weight_names")
+        ]
+        if weights:
+            layers.append((name, weights))
+    return layers
+
+
+def _names(group: h5py.Group, attribute: str) -> Iterator[str]:
+    """Yields the names that an attribute lists, or several numbered ones."""
+    numbered = [f"{attribute}{number}" for number in range(len(group.attrs))]
+    for part in [attribute] if attribute in group.attrs else numbered:
+        for name in group.attrs.get(part, ()):
+            yield name.decode() if isinstance(name, bytes) else name
+
+
+def _member(group: h5py.Group, name: str, kind: type, path: Path) -> h5py.Group | h5py.Dataset:
+    """Looks up a member of a group and follows no link, since a link can lead out of the file."""
+    for part in name.split("/"):
+        if not isinstance(group, h5py.Group) or part not in group:
+            raise ValueError(f"{name} is missing in it")
+        if not isinstance(group.get(part, getlink=True), h5py.HardLink):
+            raise BrainPropError(f"{path} has a link at {name}: give a file without links")
+        group = group[part]
+    if not isinstance(group, kind):
+        raise ValueError(f"{name} is not a {kind.__name__.lower()}")
+    if isinstance(group, h5py.Dataset) and (group.is_virtual or group.external):
+        raise BrainPropError(f"{path} keeps {name} in another file: give a file that is complete")
+    return group
+
+
+def _matched(stored: list[StoredLayer], layers: Sequence[tuple[str, list]]) -> list[StoredLayer]:
+    """Brings the stored weights of each layer into the order of the model's, where names can."""
+    matched = []
+    for (name, datasets), (_, weights) in itertools.zip_longest(
+        stored, layers[: len(stored)], fillvalue=("", [])
+    ):
+        by_key = dict(zip(_keys([path for path, _ in datasets]), datasets, strict=True))
+        keys = _keys([weight.path for weight in weights])
+        if len(by_key) == len(datasets) and by_key.keys() == set(keys):
+            datasets = [by_key[key] for key in keys]
+        matched.append((name, datasets))
+    return matched
+
+
+def _keys(paths: Sequence[str]) -> list:
+    """Returns what identifies each weight of a layer, without what differs from file to file.
+
+    That is its sublayer's name, its rank among the running numbers of that name, and its own name.
+    """
+    parts = [match.groups() for match in map(_WEIGHT_PATH.fullmatch, paths) if match]
+    if len(parts) < len(paths):
+        return list(range(len(paths)))  # By order.
+    numbers: dict[str, set[int]] = {}
+    for layer, number, _ in parts:
+        numbers.setdefault(layer, set()).add(int(number or 0))
+    return [
+        (layer, sorted(numbers[layer]).index(int(number or 0)), name)
+        for layer, number, name in parts
+    ]
+
+
+def _check_fit(stored, layers: Sequence[tuple[str, list]], network: str, path: Path) -> None:
+    """Compares the shapes of all weights, layer by layer.
+
+    Raises:
+        BrainPropError: If one differs. The message names the first.
+    """
+    pairs = itertools.zip_longest(stored, layers, fillvalue=(None, []))
+    for number, ((other, datasets), (name, weights)) in enumerate(pairs, start=1):
+        theirs = [(path, dataset.shape) for path, dataset in datasets]
+        ours = [(weight.path, tuple(weight.shape)) for weight in weights]
+        for there, here in itertools.zip_longest(theirs, ours):
+            if there is None or here is None or there[1] != here[1]:
+                raise BrainPropError(
+                    f"{path} does not fit {network}: layer {number} with weights, {name or other}, "
+                    f"has {_described(there)} in the file and {_described(here)} in the model: "
+                    "give a file of this network"
+                )
+
+
+def _described(weight: tuple[str, tuple] | None) -> str:
+    """Describes a weight by its name and shape: "kernel (500, 10)"."""
+    if weight is None:
+        return "nothing"
+    return f"{weight[0].rpartition('/')[2].partition(':')[0]} {weight[1]}"
+
+
+def _read(dataset: h5py.Dataset, dtype: str, path: Path) -> np.ndarray:
+    """Reads a weight, as what the model computes in.
+
+    Raises:
+        BrainPropError: If it holds no numbers, or not those that weights of this dtype can be.
+    """
+    if dataset.dtype.kind not in "fiubc" or (dataset.dtype.kind == "c") != ("complex" in dtype):
+        raise BrainPropError(f"{path} has {dataset.dtype} at {dataset.name}: weights are numbers")
+    if dataset.size and not dataset.id.get_storage_size():  # HDF5 would read zeros.
+        raise ValueError(f"the values of {dataset.name} are missing in it")
+    stored = dataset[()]
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = stored.astype(np.dtype(dtype), copy=False)
+    if not np.isfinite(value).all():
+        raise BrainPropError(
+            f"{path} has weights that are not finite numbers at {dataset.name}: "
+            "it comes from a run that diverged, so give another file"
+        )
+    if keras.backend.is_int_dtype(dtype) and (value != stored).any():
+        raise BrainPropError(
+            f"{path} has {dataset.dtype} at {dataset.name}, where the weights are integers: give a "
+            "file of this network"
+        )
+    return value
+
+
+def _finalize(model: keras.Model) -> None:
+    """Lets layers compute what they derive from their weights, as `Normalization` does."""
+    layers = [
+        layer
+        for layer in model._flatten_layers()
+        if layer.weights and hasattr(layer, "finalize_state")
+    ]
+    for layer in layers:
+        layer.finalize_state()
+    if layers:  # Functions that were traced before hold what was derived then.
+        model.train_function = model.test_function = model.predict_function = None
