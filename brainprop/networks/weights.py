@@ -267,15 +267,17 @@ def _keys(paths: Sequence[str]) -> list:
     ]
 
 
-def _check_fit(stored, layers: Sequence[tuple[str, list]], network: str, path: Path) -> None:
+def _check_fit(
+    stored: list[StoredLayer], layers: Sequence[tuple[str, list]], network: str, path: Path
+) -> None:
     """Compares the shapes of all weights, layer by layer.
 
     Raises:
         BrainPropError: If one differs. The message names the first.
     """
-    pairs = itertools.zip_longest(stored, layers, fillvalue=(None, []))
+    pairs = itertools.zip_longest(stored, layers, fillvalue=("", []))
     for number, ((other, datasets), (name, weights)) in enumerate(pairs, start=1):
-        theirs = [(path, dataset.shape) for path, dataset in datasets]
+        theirs = [(name, dataset.shape) for name, dataset in datasets]
         ours = [(weight.path, tuple(weight.shape)) for weight in weights]
         for there, here in itertools.zip_longest(theirs, ours):
             if there is None or here is None or there[1] != here[1]:
