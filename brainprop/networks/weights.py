@@ -275,6 +275,7 @@ def _check_fit(
     Raises:
         BrainPropError: If one differs. The message names the first.
     """
+    pairs: Iterator[tuple[StoredLayer, tuple[str, list]]]
     pairs = itertools.zip_longest(stored, layers, fillvalue=("", []))
     for number, ((other, datasets), (name, weights)) in enumerate(pairs, start=1):
         theirs = [(name, dataset.shape) for name, dataset in datasets]
