@@ -14,6 +14,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
@@ -186,6 +187,7 @@ def _write_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
 
 # A layer of a file: its name, and the names and data sets of its weights, not yet read.
 StoredLayer = tuple[str, list[tuple[str, h5py.Dataset]]]
+NOTHING: tuple[str, list[Any]] = ("", [])
 
 
 def _stored_layers(file: h5py.File, path: Path) -> list[StoredLayer]:
@@ -240,7 +242,7 @@ def _matched(stored: list[StoredLayer], layers: Sequence[tuple[str, list]]) -> l
     """Brings the stored weights of each layer into the order of the model's, where names can."""
     matched = []
     for (name, datasets), (_, weights) in itertools.zip_longest(
-        stored, layers[: len(stored)], fillvalue=("", [])
+        stored, layers[: len(stored)], fillvalue=NOTHING
     ):
         by_key = dict(zip(_keys([path for path, _ in datasets]), datasets, strict=True))
         keys = _keys([weight.path for weight in weights])
@@ -275,8 +277,7 @@ def _check_fit(
     Raises:
         BrainPropError: If one differs. The message names the first.
     """
-    pairs: Iterator[tuple[StoredLayer, tuple[str, list]]]
-    pairs = itertools.zip_longest(stored, layers, fillvalue=("", []))
+    pairs = itertools.zip_longest(stored, layers, fillvalue=NOTHING)
     for number, ((other, datasets), (name, weights)) in enumerate(pairs, start=1):
         theirs = [(name, dataset.shape) for name, dataset in datasets]
         ours = [(weight.path, tuple(weight.shape)) for weight in weights]
