@@ -1,15 +1,14 @@
 """The data sets: official layouts are read, damaged and hostile files are refused in one line."""
 
-import gzip
 import io
 import os
 import pickle
 import re
+import shutil
 import socket
 import subprocess
 import sys
 import tarfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -239,7 +238,7 @@ def test_mnist_truncated_is_refused(tmp_path, tenths):
     path = write_mnist(tmp_path)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * tenths // 10])
-    assert "delete it and download it again" in refusal(load_data, "MNIST", tmp_path)
+    assert "move it away and download it again" in refusal(load_data, "MNIST", tmp_path)
 
 
 def test_mnist_with_a_flipped_byte_is_refused(tmp_path):
@@ -258,44 +257,31 @@ def test_mnist_that_is_a_folder_or_pipe_is_refused(tmp_path):
     assert "not a regular file" in refusal(load_data, "MNIST", tmp_path)
 
 
-def npy_header(shape: str) -> bytes:
-    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
-    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+def test_mnist_from_load_datas_own_arrays_is_read(tmp_path):
+    write_mnist(tmp_path)
+    (x_train, y_train), (x_test, y_test) = first = load_data("MNIST", tmp_path)
+    assert x_train.shape == (20, 28, 28, 1) and y_train.dtype == np.int32
+    arrays = {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    assert same(first, load_data("MNIST", tmp_path))
 
 
-@pytest.mark.parametrize(
-    "shape", ["(10**9,)", "(1000000000, 28, 28)", f"({2**70},)", "(-2, -10, 28)", "'x'", "(1, 28"]
-)
-def test_mnist_header_that_promises_too_much_is_refused(tmp_path, shape):
-    with zipfile.ZipFile(tmp_path / "mnist.npz", "w") as archive:
-        archive.writestr("x_train.npy", npy_header(shape) + b"content")
-    refusal(load_data, "MNIST", tmp_path)
-
-
-def test_mnist_bomb_is_refused_unread(tmp_path):
-    with zipfile.ZipFile(tmp_path / "mnist.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("x_train.npy", bytes(2**27))
-    assert "would unpack to" in refusal(load_data, "MNIST", tmp_path)
-
-
-@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_mnist_compressed_otherwise_is_refused(tmp_path, method):
-    with zipfile.ZipFile(tmp_path / "mnist.npz", "w", method) as archive:
-        archive.writestr("x_train.npy", bytes(1000))
-    assert "unusual" in refusal(load_data, "MNIST", tmp_path)
+def test_the_shape_in_the_message_is_the_files(tmp_path):
+    write_mnist(tmp_path, x_train=random_images(20, 28, 27))
+    assert "uint8 of shape (20, 28, 27) instead of" in refusal(load_data, "MNIST", tmp_path)
 
 
 # CIFAR
 
 
 CIFARS = {
-    "CIFAR10": (write_cifar10, "cifar-10-python.tar.gz", cifar10_batch, b"labels", 5),
-    "CIFAR100": (write_cifar100, "cifar-100-python.tar.gz", cifar100_batch, b"fine_labels", 1),
+    "CIFAR10": (write_cifar10, "cifar-10-python.tar.gz", cifar10_batch, "labels", 5),
+    "CIFAR100": (write_cifar100, "cifar-100-python.tar.gz", cifar100_batch, "fine_labels", 1),
 }
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "tar"])
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("dataset", CIFARS)
 def test_cifar_is_read(tmp_path, dataset, protocol, packed):
     write, archive, batch, label_key, batches = CIFARS[dataset]
@@ -305,10 +291,10 @@ def test_cifar_is_read(tmp_path, dataset, protocol, packed):
     (images, labels), (test_images, test_labels) = load_data(dataset, tmp_path)
     assert images.shape == (6 * batches, 32, 32, 3) and test_images.shape == (6, 32, 32, 3)
     assert images.flags.c_contiguous and images.dtype == np.uint8 and labels.dtype == np.int32
-    assert labels.tolist() == batch()[label_key] * batches
+    assert labels.tolist() == batch()[label_key.encode()] * batches
     # channel by channel, row by row
     assert images[2, 3, 4].tolist() == batch()[b"data"][2].reshape(3, 32, 32)[:, 3, 4].tolist()
-    assert test_labels.tolist() == batch()[label_key] and (test_images == images[:6]).all()
+    assert test_labels.tolist() == batch()[label_key.encode()] and (test_images == images[:6]).all()
 
 
 def test_cifar_written_by_python_2_is_read(tmp_path):
@@ -321,11 +307,192 @@ def test_cifar_written_by_python_2_is_read(tmp_path):
     assert labels[:4].tolist() == [3, 1, 4, 1]
 
 
-def test_cifar_unpacked_by_keras_is_found(tmp_path):
-    folder = Path(os.environ["KERAS_HOME"], "datasets", "cifar-10-batches-py-target")
-    folder.mkdir(parents=True)
-    write_cifar10(folder)
+def text_keys(batch: dict) -> dict:
+    return {key.decode(): value for key, value in batch.items()}
+
+
+REPICKLED = {
+    "text keys": text_keys,
+    "text keys and file names": lambda batch: {
+        **text_keys(batch), "filenames": ["image.png"] * len(batch[b"filenames"]),
+    },
+    "labels in an array": lambda batch: {**batch, b"labels": np.array(batch[b"labels"])},
+    "labels in a tuple": lambda batch: {**batch, b"labels": tuple(batch[b"labels"])},
+    "labels of NumPy": lambda batch: {**batch, b"labels": list(np.array(batch[b"labels"]))},
+    "an empty name": lambda batch: {**batch, b"batch_label": b""},
+    "columns first": lambda batch: {**batch, b"data": np.asfortranarray(batch[b"data"])},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", REPICKLED.values(), ids=REPICKLED)
+@pytest.mark.parametrize("protocol", range(6))
+def test_cifar_pickled_again_by_python_3_is_read(tmp_path, protocol, change):
+    folder = write_cifar10(tmp_path)
+    expected = load_data("CIFAR10", tmp_path)
+    for path in folder.iterdir():
+        path.write_bytes(pickle.dumps(change(cifar10_batch()), protocol))
+    assert same(expected, load_data("CIFAR10", tmp_path))
+
+
+def test_cifar_of_full_size_in_protocol_2_is_read(tmp_path):
+    """Python 3 writes each of the 50,000 file names as a call."""
+    folder, count = write_cifar100(tmp_path), 50_000
+    batch = {
+        "fine_labels": [0] * count,
+        "coarse_labels": [0] * count,
+        "data": np.zeros((count, 3072), np.uint8),
+        "filenames": [b"%d.png" % number for number in range(count)],
+    }
+    with (folder / "train").open("wb") as file:
+        pickle.dump(batch, file, 2)
+    assert len(load_data("CIFAR100", tmp_path)[0][1]) == count
+
+
+# Where the data set may be: each makes a CIFAR-100 data set, and returns the data_dir.
+
+
+def renamed(folder: Path, name: str) -> Path:
+    (folder.parent / name).parent.mkdir(parents=True, exist_ok=True)
+    return folder.rename(folder.parent / name)
+
+
+def in_itself(folder: Path) -> Path:
+    inner = renamed(folder, "inner")
+    folder.mkdir()
+    inner.rename(folder / folder.name)
+    return folder.parent
+
+
+def repacked(mode: str, name: str, prefix: str):
+    """Packs the files under another name, the folder called `prefix`."""
+
+    def pack(folder: Path) -> Path:
+        with tarfile.open(folder.parent / name, mode) as archive:
+            for path in folder.iterdir():
+                archive.add(path, f"{prefix}{path.name}")
+        shutil.rmtree(folder)
+        return folder.parent
+
+    return pack
+
+
+def kerass(name: str):
+    """Moves the archive or the folder to Keras's cache."""
+
+    def move(folder: Path) -> Path:
+        cache = Path(os.environ["KERAS_HOME"], "datasets")
+        parent = folder.parent
+        (cache / name).parent.mkdir(parents=True)
+        if not name.endswith("python"):
+            folder = tar_of(folder, "x.tar.gz")
+        shutil.move(folder, cache / name)
+        return parent
+
+    return move
+
+
+OFFICIAL = "cifar-100-python.tar.gz"
+PLACES = {
+    "in the data directory": lambda folder: folder.parent,
+    "the folder itself": lambda folder: folder,
+    "the folder itself, under another name": lambda folder: renamed(folder, "mine"),
+    "in a folder of its name": in_itself,
+    "in a folder of its name, given that": lambda folder: in_itself(folder) / folder.name,
+    "in a folder of its name, given the inner": lambda f: in_itself(f) / f.name / f.name,
+    "unpacked by a browser": repacked("w", OFFICIAL, "cifar-100-python/"),
+    "unpacked by a browser, and so called": repacked("w", OFFICIAL[:-3], "cifar-100-python/"),
+    "./ before the names": repacked("w:gz", OFFICIAL, "./cifar-100-python/"),
+    "packed with other folders": repacked("w:gz", OFFICIAL, "home/me/cifar/"),
+    "packed without a folder": repacked("w:gz", OFFICIAL, ""),
+    "packed by bzip2": repacked("w:bz2", OFFICIAL, "cifar-100-python/"),
+    "Keras 2's archive": kerass("cifar-100-python.tar.gz"),
+    "Keras 3.15's archive": kerass("cifar-100-python-target_archive"),
+    "Keras 3.15's folder": kerass("cifar-100-python-target/cifar-100-python"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+def test_good_data_is_found_and_taken(tmp_path, place):
+    write_cifar100(tmp_path)
+    expected = load_data("CIFAR100", tmp_path)
+    assert same(expected, load_data("CIFAR100", place(tmp_path / "cifar-100-python")))
+
+
+@pytest.mark.parametrize("name", ["archive", "folder"])
+def test_what_keras_itself_leaves_in_its_cache_is_found(tmp_path, monkeypatch, name):
+    """Keras's own downloader writes the names, from a file instead of the network."""
+    import keras
+
+    archive = tar_of(write_cifar10(tmp_path), "cifar-10-python.tar.gz")
+    keras.utils.get_file(
+        "cifar-10-batches-py-target",
+        archive.as_uri(),
+        extract=True,
+        cache_dir=os.environ["KERAS_HOME"],
+    )
+    archive.unlink()
+    cache = Path(os.environ["KERAS_HOME"], "datasets")
+    target, packed = sorted(cache.iterdir())
+    shutil.rmtree(target) if name == "archive" else packed.unlink()
     assert len(load_data("CIFAR10", tmp_path)[0][0]) == 30
+
+
+@pytest.mark.parametrize("place", ["itself", "in itself", "given the outer"])
+def test_tiny_imagenets_own_folder_is_found(tmp_path, place):
+    folder = write_tiny_imagenet(tmp_path)
+    data_dir = folder if place == "itself" else in_itself(folder)
+    if place == "given the outer":
+        data_dir = data_dir / folder.name
+    assert len(load_tiny(data_dir)[0][0]) == 6
+
+
+def test_the_current_folder_may_be_the_data_sets_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(write_cifar100(tmp_path))
+    assert len(load_data("CIFAR100")[0][0]) == 6
+
+
+def test_a_folder_of_other_files_of_the_same_names_is_passed_over(tmp_path, monkeypatch):
+    """CIFAR-100's are called train and test, and so are many others."""
+    (tmp_path / "train").write_text("a text to train on")
+    (tmp_path / "test").write_text("a text to test on")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sources, "PROJECT_DIR", tmp_path)
+    assert "is missing" in refusal(load_data, "CIFAR100")
+
+
+@pytest.mark.parametrize("files", [[], ["data_batch_1"]])
+def test_an_incomplete_folder_does_not_hide_a_whole_archive(tmp_path, files):
+    folder = write_cifar10(tmp_path)
+    tar_of(folder, "cifar-10-python.tar.gz")
+    folder.mkdir()
+    for name in files:
+        (folder / name).write_bytes(b"half of it")
+    assert len(load_data("CIFAR10", tmp_path)[0][0]) == 30
+
+
+def test_no_download_where_none_is_wanted(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras.utils.get_file", None)
+    with sources.no_downloads("a test downloads nothing"):
+        message = refusal(load_data, "CIFAR10", tmp_path)
+    assert message.startswith("cifar-10-python.tar.gz is missing") and str(tmp_path) in message
+    assert "; a test downloads nothing: get it from https" in message
+    assert "download failed" in refusal(load_data, "CIFAR10", tmp_path)
+
+
+def test_a_dry_run_of_reproduce_downloads_nothing(tmp_path, monkeypatch, capsys):
+    from brainprop.reproduce import command
+
+    monkeypatch.setattr("keras.utils.get_file", None)
+    arguments = ["--datasets", "CIFAR10", "--data-dir", str(tmp_path), "--dry-run"]
+    assert command.main(arguments) == 2
+    errors = capsys.readouterr().err
+    assert "cifar-10-python.tar.gz is missing" in errors and "--dry-run downloads nothing" in errors
+
+
+def test_no_message_about_a_damaged_file_has_it_deleted():
+    for source in (mnist.SOURCE, cifar.CIFAR10.source, cifar.CIFAR100.source, tiny_imagenet.SOURCE):
+        assert source.remedy == f"move it away and download it again from {source.url}"
+    assert tiny_imagenet._Folder.remedy.startswith("move it away and extract it again")
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "tar"])
@@ -367,15 +534,14 @@ def test_cifar_batch_of_other_content_is_refused(tmp_path, changes):
     }
     path.write_bytes(pickle.dumps(batch, 2))
     message = refusal(load_data, "CIFAR10", tmp_path)
-    assert str(path) in message and "delete it and download it again" in message
+    assert str(path) in message and "move it away and download it again" in message
 
 
-def test_of_an_incomplete_cifar_folder_the_folder_is_to_be_deleted(tmp_path):
-    """Since it is found before an archive."""
+def test_of_an_incomplete_cifar_folder_the_missing_file_is_named(tmp_path):
     folder = write_cifar10(tmp_path)
     (folder / "data_batch_3").unlink()
     message = refusal(load_data, "CIFAR10", tmp_path)
-    assert message.startswith(f"{folder} holds no data_batch_3: delete it and download it again")
+    assert message.startswith(f"{folder} holds no data_batch_3: move it away and download it again")
 
 
 @pytest.mark.parametrize("tenths", range(10))
@@ -422,16 +588,12 @@ HOSTILE_PICKLES = {
     "reconstructs a large array": pickle.dumps(
         {b"x": Runs(np.zeros(0).__reduce__()[0], np.ndarray, (10**12,), b"b")}, 2
     ),
-    "high memo number": b"\x80\x02}r\xff\xff\xff\x7f.",
-    "tuples in tuples": b"\x80\x02}" + b")" + b"\x85" * 10_000 + b"K\x01s.",
-    "tuple of itself": b"\x80\x02})" + b"q\x01h\x01\x86" * 60 + b"K\x01s.",
-    "list of itself": b"\x80\x02}U\x06labels]" + b"q\x01h\x01h\x01\x86" * 60 + b"s.",
-    "million lists": b"\x80\x02}U\x06labels(" + b"]" * 2_000_000 + b"ls.",
+    "allocates by bytes": pickle.dumps({b"x": Runs(bytes, 10**12)}, 2),
     "bytes of a petabyte": b"\x80\x04}\x8e" + (2**50).to_bytes(8, "little") + b"x.",
     "frame of a petabyte": b"\x80\x04\x95" + (2**50).to_bytes(8, "little") + b"}.",
-    "enormous number": b"\x80\x02}K\x01\x8a\xff" + b"\x7f" * 255 + b"s.",
     "attributes of a function": b"\x80\x02}K\x01c_codecs\nencode\n}U\x08__code__K\x01sbs.",
     "dtype of text": b"\x80\x02}K\x01cnumpy\ndtype\nU\x07V999999\x85Rs.",
+    "dtype of objects": pickle.dumps({b"data": np.array([print])}, 2),
     "getattr": b"\x80\x02c__builtin__\ngetattr\n.",
     "extension": b"\x80\x02\x82\x01.",
     "no dictionary": pickle.dumps([1, 2], 2),
@@ -469,35 +631,25 @@ def tar_member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> ta
 @pytest.mark.parametrize(
     "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE]
 )
-def test_cifar_tar_with_a_link_is_refused(tmp_path, kind):
+def test_cifar_tar_with_a_link_out_of_it_is_refused(tmp_path, kind):
     secret = tmp_path / "secret"
     secret.write_bytes(pickle.dumps(cifar100_batch(), 2))
     member = tar_member("cifar-100-python/train", kind, str(secret))
     write_tar(tmp_path / "cifar-100-python.tar.gz", (member, b""))
-    assert "regular file" in refusal(load_data, "CIFAR100", tmp_path)
+    message = refusal(load_data, "CIFAR100", tmp_path)
+    assert "not found" in message or "holds no train" in message
 
 
-def test_cifar_tar_with_other_paths_is_not_extracted(tmp_path):
+def test_cifar_tar_is_not_extracted(tmp_path):
     content = pickle.dumps(cifar100_batch(), 2)
     write_tar(
         tmp_path / "cifar-100-python.tar.gz",
         (tar_member("../escaped"), content),
-        (tar_member("/tmp/cifar-100-python/train"), content),
-        (tar_member("cifar-100-python/../cifar-100-python/train"), content),
+        (tar_member("/tmp/cifar-100-python/escaped"), content),
     )
     assert "holds no train and no test" in refusal(load_data, "CIFAR100", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["cifar-100-python.tar.gz"]
     assert not (tmp_path.parent / "escaped").exists()
-
-
-@pytest.mark.parametrize("size", [2**33, -512])
-@pytest.mark.parametrize("kind", [tarfile.REGTYPE, tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
-def test_cifar_tar_of_an_absurd_size_is_refused_unread(tmp_path, kind, size):
-    member = tar_member("cifar-100-python/train", kind)
-    member.size = size
-    with gzip.open(tmp_path / "cifar-100-python.tar.gz", "wb", 1) as file:
-        file.write(member.tobuf(tarfile.GNU_FORMAT) + bytes(2**20))
-    assert "is damaged" in refusal(load_data, "CIFAR100", tmp_path)
 
 
 # Tiny ImageNet
@@ -589,7 +741,6 @@ TINY_DAMAGE = {
     "wide image": (replace(TRAIN_IMAGE, jpeg(size=(65, 64))), "65 x 64 pixels"),
     "16-bit PNG": (replace(TRAIN_IMAGE, jpeg("I;16", image_format="PNG")), TRAIN_IMAGE),
     "text for an image": (replace(VAL_IMAGE, b"not found"), VAL_IMAGE),
-    "huge image file": (replace(VAL_IMAGE, jpeg() + bytes(2**20)), VAL_IMAGE),
     "image missing": (remove(VAL_IMAGE), "val_4.JPEG is missing"),
     "annotation missing": (substitute(ANNOTATIONS, "val_4.*\n", ""), "val_4.JPEG is missing in"),
     "annotation doubled": (append(ANNOTATIONS, "val_1.JPEG\tn01\t0\t0\t1\t1\n"), "val_1.JPEG is"),

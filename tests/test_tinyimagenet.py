@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import signal
 import stat
 import subprocess
@@ -152,7 +151,7 @@ def test_interrupted_extraction_is_resumed(folder, monkeypatch, capsys, at):
 def test_a_script_ended_by_a_signal_exits_with_its_code(folder, number):
     slow = (
         "import sys, time; from brainprop.datasets import extract\n"
-        "extract._check_space = lambda *_: (print('ready', flush=True), time.sleep(60))\n"
+        "extract._write = lambda *_: (print('ready', flush=True), time.sleep(60))\n"
         "sys.exit(extract.main([]))"
     )
     process = subprocess.Popen(
@@ -199,57 +198,51 @@ def add(folder: Path, name: str, content: bytes = b"x", mode: int = 0, **options
         archive.writestr(member, content)
 
 
-UNSAFE_NAMES = [
-    "../escaped",
+OUTSIDE = [
+    "../escaped", "/tmp/escaped", "C:/escaped", "elsewhere/escaped", "tiny-imagenet-200", "escaped",
+    "..", "__MACOSX/tiny-imagenet-200/._train",
+]  # fmt: skip
+UNSAFE = [
     "tiny-imagenet-200/../escaped",
     "tiny-imagenet-200/train/../../../escaped",
-    "/tmp/escaped",
     "tiny-imagenet-200//tmp/escaped",
-    "tiny-imagenet-200\\..\\escaped",
-    "tiny-imagenet-200/train\\escaped",
-    "C:/escaped",
-    "elsewhere/escaped",
-    "tiny-imagenet-200/./escaped",
-    "tiny-imagenet-200",
-    "escaped",
-    "..",
-    "e\x1b[1mscaped\nname",
+    "tiny-imagenet-200/..\\escaped",
 ]
 
 
-@pytest.mark.parametrize("name", UNSAFE_NAMES)
-def test_member_that_would_land_elsewhere_is_refused(folder, capsys, name):
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_members_outside_the_folder_are_left_out(folder, name):
+    before = expected(folder)
     add(folder, name)
-    assert "would not land inside" in refusal(capsys)
+    assert extract.main([]) == 0
+    assert contents(folder) == before and not (folder.parent / "escaped").exists()
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_members_that_would_leave_the_folder_are_refused(folder, capsys, name):
+    add(folder, name)
+    assert "would not be inside" in refusal(capsys)
     assert contents(folder) == {} and not (folder.parent / "escaped").exists()
 
 
-@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
-def test_link_is_refused(folder, capsys, kind):
-    add(folder, "tiny-imagenet-200/link", b"/etc/passwd", kind | 0o777)
-    assert "is a link or a special file" in refusal(capsys)
-    assert contents(folder) == {}
+def test_a_link_becomes_a_file(folder):
+    add(folder, "tiny-imagenet-200/link", b"/etc/passwd", stat.S_IFLNK | 0o777)
+    assert extract.main([]) == 0
+    link = folder / "tiny-imagenet-200/link"
+    assert not link.is_symlink() and link.read_bytes() == b"/etc/passwd"
 
 
-def test_member_twice_is_refused(folder, capsys):
-    with pytest.warns(UserWarning, match="Duplicate"):
-        add(folder, "tiny-imagenet-200/wnids.txt")
-    assert "a name twice" in refusal(capsys)
-
-
-@pytest.mark.parametrize("size", [2**21, 2**25])
-def test_bomb_is_refused_unpacked(folder, capsys, size):
-    for number in range(2):
-        name = f"tiny-imagenet-200/bomb{number}"
-        add(folder, name, bytes(size), compression=zipfile.ZIP_DEFLATED)
-    assert "would unpack to" in refusal(capsys)
-    assert contents(folder) == {}
-
-
-@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_other_compression_is_refused(folder, capsys, method):
-    add(folder, "tiny-imagenet-200/file", bytes(1000), compression=method)
-    assert "compressed in an unusual way" in refusal(capsys)
+@pytest.mark.parametrize("prefix", ["", "data/", "data/tiny-imagenet-200/"])
+def test_zips_packed_in_another_place_are_extracted_and_read(folder, prefix):
+    before = expected(folder)
+    (folder / NAME).unlink()
+    with zipfile.ZipFile(folder / NAME, "w") as archive:
+        for name, content in before.items():
+            archive.writestr(prefix + name.removeprefix("tiny-imagenet-200/"), content)
+    assert len(tiny_imagenet.load(folder, classes=3)[0][0]) == 6
+    (folder / "tiny-imagenet-200.cache").unlink()
+    assert extract.main([]) == 0
+    assert contents(folder) == before
 
 
 def test_zip_of_something_else_is_refused(tmp_path, monkeypatch, capsys):
@@ -266,12 +259,6 @@ def test_zip_that_is_a_folder_or_pipe_is_refused(tmp_path, monkeypatch, capsys):
     (tmp_path / NAME).rmdir()
     os.mkfifo(tmp_path / NAME)
     refusal(capsys)
-
-
-def test_too_small_a_disk_is_refused_before_writing(folder, monkeypatch, capsys):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 0))
-    assert "make room" in refusal(capsys)
-    assert contents(folder) == {}
 
 
 def test_disk_that_fills_up_leaves_nothing_half_written(folder, monkeypatch, capsys):

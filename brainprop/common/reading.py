@@ -4,7 +4,7 @@ import contextlib
 import errno
 import math
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +19,12 @@ _HEADER_READERS = {
 
 @contextlib.contextmanager
 def reading(where: str | Path, remedy: str) -> Iterator[None]:
-    """Turns whatever goes wrong while a file is read into the one error that users meet.
+    """Turns anything that goes wrong while a file is read into the one error that users meet.
 
     Args:
-        where: The file, as the message shall name it.
-        remedy: The way out, such as "delete it and download it again from ...".
+        where: The file, as the message names it.
+        remedy: The way out, such as "move it away and download it again from ...". Not "delete
+            it": the file may be a good one that another program understands.
 
     Raises:
         BrainPropError: In place of any other exception.
@@ -33,16 +34,15 @@ def reading(where: str | Path, remedy: str) -> Iterator[None]:
     except BrainPropError:
         raise
     except FileNotFoundError as error:
-        # What is missing, nobody can delete.
-        way_out = remedy.removeprefix("delete it and ")
+        way_out = remedy.removeprefix("move it away and ")
         raise BrainPropError(f"{where} is missing: {way_out}") from error
     except PermissionError as error:
         raise BrainPropError(f"{where} cannot be read: give yourself permission to") from error
     except MemoryError as error:
         raise BrainPropError(f"out of memory reading {where}: end other programs") from error
     except Exception as error:  # on damaged files, parsers raise nearly anything
-        # Where a part is missing, zipfile looks before the file's beginning: EINVAL. Without a
-        # number, it is no error of the system's.
+        # Where a part is missing, zipfile seeks to before the file's beginning: EINVAL. An OSError
+        # without a number comes from a parser, not from the system.
         if isinstance(error, OSError) and error.errno not in (None, 0, errno.EINVAL):
             raise BrainPropError(
                 f"{where} cannot be read ({one_line(error)}): set that right"
@@ -51,21 +51,21 @@ def reading(where: str | Path, remedy: str) -> Iterator[None]:
 
 
 def check_regular(path: Path) -> None:
-    """Refuses a folder, a pipe or a device, which opening might wait for.
+    """Refuses a folder, and a pipe or a device, since opening one can wait forever.
 
     Raises:
-        ValueError: It is one.
+        ValueError: If it is one.
     """
     if path.exists() and not path.is_file():
         raise ValueError("not a regular file")
 
 
-def read_bytes(path: Path, limit: int) -> bytes:
-    """Reads a whole regular file, unless it is larger than it may be.
+def read_bytes(path: Path, limit: int = 2**30) -> bytes:
+    """Reads a whole regular file, unless it is larger than `limit` bytes.
 
     Raises:
         OSError: If it cannot be read.
-        ValueError: If it is a folder, a pipe or a device, or larger than `limit` bytes.
+        ValueError: If it is a folder, a pipe or a device, or too large.
     """
     check_regular(path)
     size = path.stat().st_size
@@ -105,26 +105,8 @@ def open_zip(path: Path, limit: int) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
-def read_npz(path: Path, names: Sequence[str], limit: int) -> list[np.ndarray]:
-    """Reads integer arrays of an npz file, allocating no more than the file really holds.
-
-    Args:
-        path: The npz file.
-        names: The arrays to read. Others are left alone.
-        limit: How many bytes the file may unpack to.
-
-    Returns:
-        The arrays, in the order of `names`.
-
-    Raises:
-        Exception: Of many types, if the file is damaged: call it inside `reading`.
-    """
-    with open_zip(path, limit) as archive:
-        return [read_array(archive, name) for name in names]
-
-
 def read_array(archive: zipfile.ZipFile, name: str, kinds: str = "iu") -> np.ndarray:
-    """Reads one array of an open npz file, as `read_npz` does.
+    """Reads one array of an open npz file, allocating no more than it holds.
 
     Args:
         archive: What `open_zip` yields.

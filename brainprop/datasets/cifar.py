@@ -5,7 +5,6 @@ Python 2; a row of its data is an image, channel by channel.
 """
 
 import contextlib
-import gzip
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +20,6 @@ from brainprop.datasets.splits import Data, Split, checked_split
 
 IMAGE_SHAPE = (32, 32, 3)
 MAX_FILE_BYTES = 2**28  # the largest, CIFAR-100's train, has 155 million
-MAX_TAR_BYTES = 2**29  # the real ones unpack to 186 million
 
 
 @dataclass(frozen=True)
@@ -30,18 +28,16 @@ class Layout:
 
     Attributes:
         source: Where it comes from.
-        folder: The name of its folder, in the archive too.
         train: The files of the training set.
         test: The file of the test set.
         label_key: The dictionary key of the labels.
-        class_names: What the labels 0, 1, ... mean, as the data set's own `meta` file tells.
+        class_names: What the labels 0, 1, ... mean, as the data set's own `meta` file has them.
     """
 
     source: Source
-    folder: str
     train: tuple[str, ...]
     test: str
-    label_key: bytes
+    label_key: str
     class_names: tuple[str, ...]
 
     @property
@@ -50,7 +46,7 @@ class Layout:
         return len(self.class_names)
 
     def load(self, data_dir: str | Path | None = None) -> Data:
-        """Loads the data set; of CIFAR-100, the 100 fine labels.
+        """Loads the data set, with CIFAR-100's 100 fine labels.
 
         Args:
             data_dir: Where to look for the folder or the archive; see `sources.find`.
@@ -77,39 +73,57 @@ class Layout:
         return _joined([batches[name] for name in self.train]), _joined([test])
 
 
-CIFAR10 = Layout(
-    source=Source(
-        url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+def _source(folder: str, archive: str, files: tuple[str, ...], sha256: str) -> Source:
+    """Lists the names under which the official archive and what it holds are found.
+
+    Args:
+        folder: The folder in the archive.
+        archive: The archive's name without its ending.
+        files: What the folder holds.
+        sha256: The archive's checksum.
+    """
+    return Source(
+        url=f"https://www.cs.toronto.edu/~kriz/{archive}.tar.gz",
         names=(
-            "cifar-10-batches-py",
-            "cifar-10-python.tar.gz",
-            "cifar-10-batches-py-target/cifar-10-batches-py",  # as Keras 3 unpacks it
+            folder,
+            f"{archive}.tar.gz",
+            f"{archive}.tar",  # As a browser unpacks it.
+            f"{archive}/{folder}",  # As Windows extracts it.
+            f"{folder}-target/{folder}",  # Keras 3.15 extracts the archive to this,
+            f"{folder}-target_archive",  # and keeps it as this.
+            f"{folder}.tar.gz",  # As Keras 2 calls the archive.
         ),
-        sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+        files=files,
+        sha256=sha256,
+    )
+
+
+_CIFAR10_TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
+CIFAR10 = Layout(
+    source=_source(
+        "cifar-10-batches-py",
+        "cifar-10-python",
+        (*_CIFAR10_TRAIN, "test_batch"),
+        "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
     ),
-    folder="cifar-10-batches-py",
-    train=tuple(f"data_batch_{number}" for number in range(1, 6)),
+    train=_CIFAR10_TRAIN,
     test="test_batch",
-    label_key=b"labels",
+    label_key="labels",
     class_names=(
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship",
         "truck",
     ),
 )  # fmt: skip
 CIFAR100 = Layout(
-    source=Source(
-        url="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
-        names=(
-            "cifar-100-python",
-            "cifar-100-python.tar.gz",
-            "cifar-100-python-target/cifar-100-python",
-        ),
-        sha256="85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
+    source=_source(
+        "cifar-100-python",
+        "cifar-100-python",
+        ("train", "test"),
+        "85cd44d02ba6437773c5bbd22e183051d648de2e7d6b014e1ef29b855ba677a7",
     ),
-    folder="cifar-100-python",
     train=("train",),
     test="test",
-    label_key=b"fine_labels",
+    label_key="fine_labels",
     class_names=(
         "apple", "aquarium_fish", "baby", "bear", "beaver", "bed", "bee", "beetle", "bicycle",
         "bottle", "bowl", "boy", "bridge", "bus", "butterfly", "camel", "can", "castle",
@@ -135,53 +149,42 @@ def _from_folder(path: Path, names: tuple[str, ...], remedy: str) -> Iterator[tu
 
 
 def _from_tar(path: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
-    """Yields the same from the archive, which is read once from its beginning, not extracted."""
-    wanted = {f"{layout.folder}/{name}": name for name in (*layout.train, layout.test)}
+    """Yields the same from the archive, compressed or not, which is not extracted.
+
+    The files count by their names alone: the folder is "./cifar-10-batches-py" in some archives.
+    """
+    wanted = {*layout.train, layout.test}
     with reading(path, layout.source.remedy):
         check_regular(path)
-        with _BoundedGzip(path) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        with tarfile.open(path) as archive:
             for member in archive:
-                _check_member(member)
-                if member.name in wanted:
-                    if not member.isreg() or member.size > MAX_FILE_BYTES:
-                        raise ValueError(f"{member.name} is no regular file, or too large")
-                    file = archive.extractfile(member)
-                    yield wanted.pop(member.name), file.read()  # type: ignore[union-attr]
+                name = member.name.rpartition("/")[2]
+                file = archive.extractfile(member) if name in wanted else None
+                if file:
+                    if member.size > MAX_FILE_BYTES:
+                        raise ValueError(f"{member.name} has {member.size} bytes")
+                    wanted.remove(name)
+                    yield name, file.read()
                 if not wanted:
                     return
-
-
-def _check_member(member: tarfile.TarInfo) -> None:
-    """Refuses a size that would have tarfile skip forever, or go back."""
-    if member.size < 0 or member.offset_data + member.size > MAX_TAR_BYTES:
-        raise ValueError(f"it would unpack to more than its at most {MAX_TAR_BYTES} bytes")
-
-
-class _BoundedGzip(gzip.GzipFile):
-    """A gzip file that refuses to unpack to more than a real archive does."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        if size is None or size < 0 or self.tell() + size > MAX_TAR_BYTES:
-            raise ValueError(f"it would unpack to more than its at most {MAX_TAR_BYTES} bytes")
-        return super().read(size)
 
 
 def _batch(content: bytes, layout: Layout) -> Split:
     """Reads one file: images (n, 32, 32, 3), a view of it, and labels (n,)."""
     batch = pickles.loads(content)
-    rows, labels = batch.get(b"data"), batch.get(layout.label_key)
+    rows, labels = batch.get("data"), batch.get(layout.label_key)
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != 3 * 32 * 32:
-        raise ValueError("its data are no rows of 3072 bytes")
-    if isinstance(labels, list) and all(type(label) is int for label in labels):
+        raise ValueError("its data are not rows of 3072 bytes")
+    if isinstance(labels, list | tuple) and all(type(label) is int for label in labels):
         labels = np.asarray(labels)
     if not isinstance(labels, np.ndarray):
-        raise ValueError(f"its {layout.label_key.decode()} are no list of integers")
+        raise ValueError(f"its {layout.label_key} are not a list of integers")
     images = rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     return checked_split("batch's", images, labels, IMAGE_SHAPE, layout.classes)
 
 
 def _joined(batches: list[Split]) -> Split:
-    """Puts batches together into one new pair of arrays, of the usual memory layout."""
+    """Joins batches into one new pair of arrays, of the usual memory layout."""
     images = np.empty((sum(len(labels) for _, labels in batches), *IMAGE_SHAPE), np.uint8)
     np.concatenate([images for images, _ in batches], out=images)
     return images, np.concatenate([labels for _, labels in batches])

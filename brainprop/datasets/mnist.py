@@ -4,13 +4,14 @@ The file is the one that `keras.datasets.mnist` downloads, see SOURCE. The one i
 holds the same arrays, compressed anew, and so has another checksum.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from brainprop.common.reading import read_npz, reading
+from brainprop.common.reading import check_regular, reading
 from brainprop.datasets.sources import Source, find
-from brainprop.datasets.splits import Data, checked_split
+from brainprop.datasets.splits import Data, Split, checked_split
 
 SOURCE = Source(
     url="https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
@@ -20,7 +21,6 @@ SOURCE = Source(
 IMAGE_SHAPE = (28, 28, 1)
 CLASS_NAMES = tuple("0123456789")
 CLASSES = len(CLASS_NAMES)
-MAX_BYTES = 2**26  # the real one unpacks to 55 million
 
 
 def load(data_dir: str | Path | None = None) -> Data:
@@ -38,10 +38,14 @@ def load(data_dir: str | Path | None = None) -> Data:
     """
     path = find(SOURCE, data_dir)
     with reading(path, SOURCE.remedy):
-        x_train, y_train, x_test, y_test = read_npz(
-            path, ("x_train", "y_train", "x_test", "y_test"), MAX_BYTES
-        )
-        return (
-            checked_split("train", x_train[..., np.newaxis], y_train, IMAGE_SHAPE, CLASSES),
-            checked_split("test", x_test[..., np.newaxis], y_test, IMAGE_SHAPE, CLASSES),
-        )
+        check_regular(path)
+        with np.load(path, allow_pickle=False) as arrays:
+            return _split("train", arrays), _split("test", arrays)
+
+
+def _split(name: str, arrays: Mapping[str, np.ndarray]) -> Split:
+    """Returns one set; its images may have a last axis of 1 already, as `load` returns them."""
+    images, labels = arrays[f"x_{name}"], arrays[f"y_{name}"]
+    if images.shape[1:] == IMAGE_SHAPE[:2]:
+        images = images[..., np.newaxis]
+    return checked_split(name, images, labels, IMAGE_SHAPE, CLASSES)

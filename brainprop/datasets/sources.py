@@ -9,6 +9,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ ENVIRONMENT_VARIABLE = "BRAINPROP_DATA"
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 NETWORK_TIMEOUT = 30  # seconds of silence until a download counts as failed
 
+_NO_DOWNLOADS: ContextVar[str | None] = ContextVar("_NO_DOWNLOADS", default=None)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -27,12 +30,15 @@ class Source:
 
     Attributes:
         url: The official download.
-        names: File and folder names that hold the data set, the best one first.
+        names: File and folder names that hold the data set, the best one first. The first is the
+            folder of the official archive, if there is one.
+        files: What the folder holds, at least; empty if the data set is a file.
         sha256: Checksum of the official download, if its authors or Keras publish one.
     """
 
     url: str
     names: tuple[str, ...]
+    files: tuple[str, ...] = ()
     sha256: str | None = None
 
     @property
@@ -42,8 +48,8 @@ class Source:
 
     @property
     def remedy(self) -> str:
-        """What to do about a damaged file."""
-        return f"delete it and download it again from {self.url}"
+        """What to do about a damaged file: nothing that could lose a good one."""
+        return f"move it away and download it again from {self.url}"
 
 
 def find(source: Source, data_dir: str | Path | None = None) -> Path:
@@ -51,11 +57,13 @@ def find(source: Source, data_dir: str | Path | None = None) -> Path:
 
     Args:
         source: What to look for.
-        data_dir: The directory to look into. By default the one that BRAINPROP_DATA names, else
-            the current one, and then the project's own. Keras's cache always comes last.
+        data_dir: The directory to look into, or the data set's own folder. Defaults to the one
+            that BRAINPROP_DATA names, else the current one, and then the project's own. Keras's
+            cache always comes last.
 
     Returns:
-        The path of the first of the source's names that exists.
+        The first path with one of the source's names that is complete, else the first incomplete
+        one.
 
     Raises:
         BrainPropError: If `data_dir` is no directory, or if the file is missing and cannot be
@@ -66,23 +74,68 @@ def find(source: Source, data_dir: str | Path | None = None) -> Path:
 
 def find_here(source: Source, data_dir: str | Path | None = None) -> Path | None:
     """Finds a data set's file or folder as `find` does, but returns `None` if it is nowhere."""
-    for place in _places(data_dir):
-        for name in source.names:
-            if os.path.exists(place / name):
-                return place / name
-    return None
+    candidates = [path for place in _places(data_dir) for path in _candidates(source, place)]
+    own = _given(data_dir)
+    if own and source.files and not _missing(source, own[0]):  # Whatever its name is.
+        candidates.insert(0, own[0])
+    missing = {path: len(_missing(source, path)) for path in candidates}
+    complete = (path for path in candidates if not missing[path])
+    incomplete = (path for path in candidates if missing[path] < len(source.files))
+    return next(complete, None) or next(incomplete, None)
+
+
+@contextlib.contextmanager
+def no_downloads(reason: str) -> Iterator[None]:
+    """Makes `find` raise an error instead of downloading.
+
+    Args:
+        reason: Why, for the message, such as "--dry-run downloads nothing".
+    """
+    token = _NO_DOWNLOADS.set(reason)
+    try:
+        yield
+    finally:
+        _NO_DOWNLOADS.reset(token)
+
+
+def _candidates(source: Source, place: Path) -> Iterator[Path]:
+    """Yields what may be the data set in or at a place, also a folder in a folder of its name."""
+    paths = [place / name for name in source.names]
+    if place.name == source.names[0]:
+        paths.append(place)
+    for path in paths:
+        while path.exists():
+            yield path
+            path = path / source.names[0]
+
+
+def _missing(source: Source, path: Path) -> list[str]:
+    """Lists the files that a folder should hold and does not.
+
+    A file counts as complete, and so does a folder that cannot be read: their loader looks closer.
+    """
+    try:
+        if not path.is_dir():
+            return []
+        os.scandir(path).close()
+    except OSError:
+        return []
+    return [name for name in source.files or source.names if not (path / name).is_file()]
 
 
 def _places(data_dir: str | Path | None) -> list[Path]:
     """Lists the directories to look into, Keras's cache last."""
-    from_environment = os.environ.get(ENVIRONMENT_VARIABLE)
+    near = _given(data_dir) or [_current()]
+    own = [] if data_dir is not None else [PROJECT_DIR]
+    return list(dict.fromkeys([*near, *own, _keras_cache()]))
+
+
+def _given(data_dir: str | Path | None) -> list[Path]:
+    """Returns the directory that the user names, if any, in a list."""
     if data_dir is not None:
-        near = [_directory(data_dir, "the data directory")]
-    elif from_environment:
-        near = [_directory(from_environment, ENVIRONMENT_VARIABLE), PROJECT_DIR]
-    else:
-        near = [_current(), PROJECT_DIR]
-    return list(dict.fromkeys([*near, _keras_cache()]))
+        return [_directory(data_dir, "the data directory")]
+    from_environment = os.environ.get(ENVIRONMENT_VARIABLE)
+    return [_directory(from_environment, ENVIRONMENT_VARIABLE)] if from_environment else []
 
 
 def _current() -> Path:
@@ -98,7 +151,7 @@ def _directory(path: str | Path, argument: str) -> Path:
         raise BrainPropError(
             f"{argument} {str(path)!r} is not a directory: name the one that holds the data sets"
         )
-    return Path(expanded)
+    return Path(os.path.abspath(expanded))
 
 
 def _keras_cache() -> Path:
@@ -111,6 +164,14 @@ def _keras_cache() -> Path:
 
 def _download(source: Source, places: list[Path]) -> Path:
     """Downloads into Keras's cache, under the final name only once it is complete."""
+    missing = (
+        f"{source.file_name} is missing: looked for {' or '.join(source.names)} in "
+        f"{', '.join(map(str, places))}"
+    )
+    way_out = f"get it from {source.url} and put it into one of these directories"
+    reason = _NO_DOWNLOADS.get()
+    if reason:
+        raise BrainPropError(f"{missing}; {reason}: {way_out}")
     cache = _keras_cache()
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -134,9 +195,7 @@ def _download(source: Source, places: list[Path]) -> Path:
         raise
     except Exception as error:  # Keras raises a bare Exception when a download fails
         raise BrainPropError(
-            f"{source.file_name} is missing: looked for {' or '.join(source.names)} in "
-            f"{', '.join(map(str, places))}; the download failed ({one_line(error)}): get it from "
-            f"{source.url} and put it into one of these directories"
+            f"{missing}; the download failed ({one_line(error)}): {way_out}"
         ) from error
     return cache / source.file_name
 

@@ -27,26 +27,24 @@ from PIL import Image
 from tqdm import tqdm
 
 from brainprop.common.errors import BrainPropError
-from brainprop.common.reading import open_zip, read_bytes, reading
+from brainprop.common.reading import check_regular, read_bytes, reading
 from brainprop.datasets.cache import cached_images
 from brainprop.datasets.sources import Source, find, find_here
 from brainprop.datasets.splits import Data
+
+_WNIDS = "wnids.txt"
+_WORDS = "words.txt"
+_ANNOTATIONS = "val/val_annotations.txt"
 
 FOLDER = "tiny-imagenet-200"
 SOURCE = Source(
     url="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
     names=(FOLDER, f"{FOLDER}.zip"),
+    files=(_WNIDS, _ANNOTATIONS),
 )
 IMAGE_SHAPE = (64, 64, 3)
 CLASSES = 200
 
-MAX_ZIP_BYTES = 2**30  # the real one unpacks to about 250 million
-MAX_TEXT_BYTES = 2**24
-MAX_IMAGE_BYTES = 2**20
-
-_WNIDS = "wnids.txt"
-_WORDS = "words.txt"
-_ANNOTATIONS = "val/val_annotations.txt"
 _PATTERNS = (
     _WNIDS,
     _WORDS,
@@ -95,12 +93,12 @@ def load(data_dir: str | Path | None = None, classes: int = CLASSES) -> Data:
 
 
 def class_names(data_dir: str | Path | None = None, classes: int = CLASSES) -> tuple[str, ...]:
-    """What the labels mean: the first word of each class in words.txt, else its WordNet id.
+    """Returns what the labels mean: the first word of each class in words.txt, else its WordNet id.
 
-    Where the data set is not at hand, the labels' numbers have to do, which a warning tells.
+    Where the data set is missing, the labels get their numbers as names, with a warning.
 
     Args:
-        data_dir: Where to look for the data set, as of `load`; nothing is downloaded.
+        data_dir: Where to look for the data set, as in `load`; nothing is downloaded.
         classes: How many there must be.
 
     Raises:
@@ -131,7 +129,7 @@ class _Folder:
         remedy: The way out if a file is damaged.
     """
 
-    remedy = f"delete it and extract it anew with tinyimagenet.py from {SOURCE.url}"
+    remedy = f"move it away and extract it again with tinyimagenet.py from {SOURCE.url}"
 
     def __init__(self, path: Path):
         self.path = path
@@ -139,38 +137,42 @@ class _Folder:
         classes = [*path.glob("train/*"), *path.glob("train/*/images")]
         for folder in (path, path / "train", *classes, path / "val", path / "val/images"):
             if folder.is_dir():
-                os.scandir(folder).close()  # What may not be read, `glob` would leave out.
+                os.scandir(folder).close()  # `glob` leaves out what it cannot read.
         for pattern in _PATTERNS:
             for name in glob.glob(pattern, root_dir=path):
                 status = os.stat(path / name)
                 is_file = stat.S_ISREG(status.st_mode)
                 self.entries[name] = (status.st_size, status.st_mtime_ns) if is_file else (0,)
 
-    def content(self, name: str, limit: int) -> bytes:
-        """Reads one file of at most `limit` bytes."""
-        return read_bytes(self.path / name, limit)
+    def content(self, name: str) -> bytes:
+        """Reads one file."""
+        return read_bytes(self.path / name)
 
 
 class _Zip:
-    """The data set inside the official zip; attributes as of a folder."""
+    """The data set inside the official zip, or another one; attributes as of a folder."""
 
     remedy = SOURCE.remedy
 
     def __init__(self, path: Path, archive: zipfile.ZipFile):
         self.path = path
         self._archive = archive
-        prefix = f"{FOLDER}/"
+        self._prefix = prefix_of(archive)
         self.entries = {
-            member.filename.removeprefix(prefix): (member.file_size, member.CRC)
+            member.filename.removeprefix(self._prefix): (member.file_size, member.CRC)
             for member in archive.infolist()
-            if member.filename.startswith(prefix)
+            if member.filename.startswith(self._prefix)
         }
 
-    def content(self, name: str, limit: int) -> bytes:
-        """Reads one member of at most `limit` bytes."""
-        if self.entries[name][0] > limit:
-            raise ValueError(f"it is larger than its at most {limit} bytes")
-        return self._archive.read(f"{FOLDER}/{name}")
+    def content(self, name: str) -> bytes:
+        """Reads one member."""
+        return self._archive.read(self._prefix + name)
+
+
+def prefix_of(archive: zipfile.ZipFile) -> str:
+    """Returns what stands before the names in a zip: the folder, "./" or nothing, say."""
+    found = [name for name in archive.namelist() if name.split("/")[-1] == _WNIDS]
+    return min(found, key=len).removesuffix(_WNIDS) if found else f"{FOLDER}/"
 
 
 @contextlib.contextmanager
@@ -182,8 +184,9 @@ def _open(path: Path) -> Iterator[_Folder | _Zip]:
     else:
         with contextlib.ExitStack() as stack:
             with reading(path, _Zip.remedy):
-                archive = stack.enter_context(open_zip(path, MAX_ZIP_BYTES))
-            yield _Zip(path, archive)
+                check_regular(path)
+                source = _Zip(path, stack.enter_context(zipfile.ZipFile(path)))
+            yield source
 
 
 def _decoded(source: _Folder | _Zip, names: Iterable[str]) -> Iterator[np.ndarray]:
@@ -191,7 +194,7 @@ def _decoded(source: _Folder | _Zip, names: Iterable[str]) -> Iterator[np.ndarra
     height, width, _ = IMAGE_SHAPE
     for name in tqdm(names, desc="Decoding images", unit="image", leave=False):
         with reading(f"{source.path}/{name}", source.remedy):
-            content = io.BytesIO(source.content(name, MAX_IMAGE_BYTES))
+            content = io.BytesIO(source.content(name))
             with Image.open(content, formats=["JPEG"]) as image:
                 if image.size != (width, height):
                     raise ValueError(
@@ -255,7 +258,7 @@ def _lines(source: _Folder | _Zip, name: str) -> list[str]:
     with reading(f"{source.path}/{name}", source.remedy):
         if name not in source.entries:
             raise FileNotFoundError
-        text = source.content(name, MAX_TEXT_BYTES).decode()
+        text = source.content(name).decode()
         return [line.strip() for line in text.splitlines() if line.strip()]
 
 

@@ -19,6 +19,7 @@ from brainprop.common.errors import BrainPropError
 from brainprop.common.files import make_directory, writing
 from brainprop.common.startup import prepare_environment
 from brainprop.common.streams import prepare_streams
+from brainprop.datasets.sources import no_downloads
 from brainprop.datasets.table import DATASETS, MAX_INTEGER, load_data
 from brainprop.experiments import Experiment, data_for
 from brainprop.options import add_data_dir, add_plugin, add_settings, parse, settings_given
@@ -183,7 +184,8 @@ def _check_results(folder: Path) -> None:
 
 def _measure(experiment: Experiment, data_dir: Path | None) -> float:
     """The seconds of an epoch."""
-    data = data_for(experiment, data_dir)
+    with no_downloads("--dry-run downloads nothing"):
+        data = data_for(experiment, data_dir)
     start_for_many_runs()
     from brainprop.common import devices
     from brainprop.reproduce.estimates import seconds_per_epoch
