@@ -1,7 +1,7 @@
 """BrainProp: deep networks trained by a biologically plausible, reward-based learning rule.
 
     from brainprop import build_model, load_data, load_weights, save_weights, BrainProp, EBP
-    from brainprop import Experiment, data_for, model_for, train
+    from brainprop import Experiment, train, evaluate, measure, save_run
 
 The names are looked up when they are first used, since TensorFlow takes seconds to import.
 """
@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from brainprop.networks.layers import LocallyConnected2D
     from brainprop.networks.models import build_model, model_for
     from brainprop.networks.weights import load_weights, save_weights
+    from brainprop.outputs.results import save_run
     from brainprop.paper import register_algorithm, register_architecture
     from brainprop.rules.base import LearningRule
     from brainprop.rules.brainprop import BrainProp
     from brainprop.rules.ebp import EBP
     from brainprop.rules.local_rule import LocalNetwork
     from brainprop.training.diagnostics import Diagnostics, measure
+    from brainprop.training.evaluation import evaluate
     from brainprop.training.fit import train
 
 # Where each public name lives; a test holds this to the imports above, which are for type checkers.
@@ -39,6 +41,7 @@ _HOMES = {
     "LocallyConnected2D": "networks.layers",
     "build_model": "networks.models",
     "data_for": "experiments",
+    "evaluate": "training.evaluation",
     "load_data": "datasets.table",
     "load_plugin": "common.plugins",
     "load_weights": "networks.weights",
@@ -47,6 +50,7 @@ _HOMES = {
     "register_algorithm": "paper",
     "register_architecture": "paper",
     "register_dataset": "datasets.table",
+    "save_run": "outputs.results",
     "save_weights": "networks.weights",
     "train": "training.fit",
 }
@@ -61,6 +65,7 @@ __all__ = [
     "LocallyConnected2D",
     "build_model",
     "data_for",
+    "evaluate",
     "load_data",
     "load_plugin",
     "load_weights",
@@ -69,6 +74,7 @@ __all__ = [
     "register_algorithm",
     "register_architecture",
     "register_dataset",
+    "save_run",
     "save_weights",
     "train",
 ]

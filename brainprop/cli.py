@@ -13,7 +13,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,10 +28,7 @@ from brainprop.datasets.table import DATASETS, Data
 from brainprop.experiments import Experiment, data_for
 from brainprop.options import add_data_dir, add_plugin, add_settings, parse, settings_given
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, algorithm_of, combinations
-
-if TYPE_CHECKING:  # They import TensorFlow.
-    from brainprop.rules.base import LearningRule
-    from brainprop.training.fit import Run
+from brainprop.training.run import Outcome, Run
 
 TOP_K, MIN_CLASSES_FOR_TOP_K = 5, 100
 MAX_PICTURES_IN_FIGURE = 60
@@ -75,40 +71,36 @@ def _run(arguments: argparse.Namespace) -> int:
     _check_values(arguments)
     if arguments.predict:
         return _predict(experiment, arguments)
-    data = data_for(experiment, arguments.data_dir)
     if arguments.load:
-        return _evaluate(experiment, data, arguments)
-    return _train(experiment, data, arguments)
+        return _evaluate(experiment, arguments)
+    return _train(experiment, data_for(experiment, arguments.data_dir), arguments)
 
 
 def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) -> int:
     """Trains, saves if asked to, and reports the best epoch."""
     start_tensorflow()
     from brainprop.common import devices
-    from brainprop.networks.models import model_for
     from brainprop.outputs.results import save_run
     from brainprop.training.callbacks import Interruption
-    from brainprop.training.fit import Outcome, train
+    from brainprop.training.fit import train
 
     devices.announce(f"{experiment.name}, seed {experiment.seed}")
     with devices.failures_told(), devices.strategy(arguments.gpus).scope():
-        model = model_for(experiment)
         interruption = Interruption()
         with handled_by(interruption.note):  # Signals wait until everything is saved.
             run = train(
-                model,
                 experiment,
                 data,
-                arguments.checkpoint_dir,
-                arguments.resume,
-                _watchers(arguments, model, experiment, data),
-                interruption,
+                checkpoint_dir=arguments.checkpoint_dir,
+                resume=arguments.resume,
+                callbacks=_watchers(arguments, experiment, data),
+                interruption=interruption,
             )
             saved: list[Path] = []
             problems = [run.failure] if run.failure else []
             if arguments.save and run.best_epoch:
                 try:
-                    saved = save_run(run, model, arguments.output_dir or Path())
+                    saved = save_run(run, arguments.output_dir or Path())
                 except BrainPropError as error:
                     problems.append(error)
     _tell(run, saved, resumable=bool(arguments.checkpoint_dir))
@@ -121,10 +113,6 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
 
 def _tell(run: Run, saved: Sequence[Path], resumable: bool) -> None:
     """Tells how training ended, the best epoch last."""
-    from brainprop.training.fit import Outcome
-
-    if run.outcome is not Outcome.COMPLETED:
-        print(f"ended after epoch {run.epochs}: {run.outcome.value}")
     for path in saved:
         print(f"saved {path}")
     if run.outcome is Outcome.DIVERGED:
@@ -141,9 +129,7 @@ def _tell(run: Run, saved: Sequence[Path], resumable: bool) -> None:
         print(f"no epoch {problem}, so there is nothing to save", file=sys.stderr)
 
 
-def _watchers(
-    arguments: argparse.Namespace, model: LearningRule, experiment: Experiment, data: Data
-) -> list:
+def _watchers(arguments: argparse.Namespace, experiment: Experiment, data: Data) -> list:
     """The Keras callbacks that write down how training goes."""
     import keras
 
@@ -160,15 +146,15 @@ def _watchers(
     return watchers
 
 
-def _evaluate(experiment: Experiment, data: Data, arguments: argparse.Namespace) -> int:
+def _evaluate(experiment: Experiment, arguments: argparse.Namespace) -> int:
     """Loads weights and reports how the network does on the test set."""
     dataset = DATASETS[experiment.dataset]
+    _, (images, labels) = data_for(experiment, arguments.data_dir, to_train=False)
     class_names = dataset.class_names(arguments.data_dir) if arguments.confusion_matrix else ()
     model = _loaded_model(experiment, arguments.load)
     from brainprop.outputs import plots
     from brainprop.training.evaluation import evaluate
 
-    _, (images, labels) = data
     evaluation = evaluate(model, images, labels)
     _check_finite(evaluation.outputs, experiment, arguments.load)
     if arguments.confusion_matrix:

@@ -250,8 +250,15 @@ def settings_fields() -> list[dataclasses.Field]:
     return [field for field in dataclasses.fields(Experiment) if field.metadata]
 
 
-def data_for(experiment: Experiment, data_dir: str | Path | None = None) -> Data:
+def data_for(
+    experiment: Experiment, data_dir: str | Path | None = None, to_train: bool = True
+) -> Data:
     """Loads the data of an experiment; see `load_data`.
+
+    Args:
+        experiment: The experiment.
+        data_dir: As for `load_data`.
+        to_train: Whether to check that the training images fill a batch.
 
     Raises:
         BrainPropError: As `load_data`. Or if there are fewer training images than a batch has: each
@@ -266,14 +273,24 @@ def data_for(experiment: Experiment, data_dir: str | Path | None = None) -> Data
         experiment.classes,
         experiment.image_size,
     )
-    (_, labels), _ = data
-    images = len(labels)
-    if experiment.validation_split:
-        images -= held_out(labels, experiment.validation_split, experiment.seed).sum()
-    if experiment.batch_size > images:
+    if to_train:
+        (_, labels), _ = data
+        images = len(labels)
+        if experiment.validation_split:
+            images -= held_out(labels, experiment.validation_split, experiment.seed).sum()
+        check_batch_size(experiment.batch_size, images)
+    return data
+
+
+def check_batch_size(batch_size: int, images: int) -> None:
+    """Checks that there are enough images for one full batch.
+
+    Raises:
+        BrainPropError: If there are fewer.
+    """
+    if batch_size > images:
         raise BrainPropError(
-            f"batch_size must be a whole number from 1 to {images}, not {experiment.batch_size}: "
+            f"batch_size must be a whole number from 1 to {images}, not {batch_size}: "
             f"there are {images} training images, and a batch that is never full makes every "
             "update smaller; give a smaller --batch-size"
         )
-    return data

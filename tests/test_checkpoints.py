@@ -1,7 +1,6 @@
 """Checkpoint files that are damaged, hostile, or cannot be written."""
 
 import errno
-import json
 import os
 import tracemalloc
 import zipfile
@@ -83,34 +82,6 @@ def test_the_newest_is_that_of_the_highest_number(tmp_path):
     assert checkpoints.newest(tmp_path, EXPERIMENT).epoch == 10000
 
 
-IMPOSSIBLE = [
-    {"epoch": "2"},
-    {"epoch": 3},
-    {"epoch": True},
-    {"settings": []},
-    {"history": {}},
-    {"history": []},
-    {"history": {name: [0.5] for name in FIGURES}},
-    {"history": {name: ["0.5"] * 2 for name in FIGURES}},
-    {"early_stopping": {"wait": 0}},
-    {"early_stopping": {"wait": 0, "best": 0.5, "patience": 10**9}},
-    {"early_stopping": {"wait": None, "best": 0.5}},
-    {"best_epoch": 0},
-    {"best_epoch": 3},
-    {"best_accuracy": "high"},
-    {"stopped": 0},
-]
-
-
-@pytest.mark.parametrize("change", IMPOSSIBLE, ids=str)
-def test_a_state_that_no_run_has_is_refused(tmp_path, change):
-    path = checkpoints.save(checkpoint(), tmp_path)
-    state = vars(checkpoint()) | change
-    del state["variables"], state["best_weights"]
-    np.savez(path, state=np.array(json.dumps(state)))
-    assert "delete it" in refused(path)
-
-
 @pytest.mark.parametrize(
     "state", ["", "[]", "7", "{}", "[" * 100_000, '{"epoch": 1e999}', '{"what": 1}', "9" * 9999]
 )
@@ -184,7 +155,6 @@ def check(intact, content):
     except BrainPropError as error:
         assert str(error).isprintable() and str(damaged) in str(error)
     else:
-        assert type(loaded.epoch) is int and loaded.epoch == 2
         assert all(isinstance(value, np.ndarray) for value in loaded.variables)
 
 

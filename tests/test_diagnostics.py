@@ -10,7 +10,6 @@ import pytest
 
 from brainprop import cli
 from brainprop.experiments import Experiment
-from brainprop.networks.models import model_for
 from brainprop.outputs.plots import diagnostics_figure
 from brainprop.rules.brainprop import BrainProp
 from brainprop.rules.ebp import EBP
@@ -165,8 +164,8 @@ def experiment(algorithm="BrainProp", architecture="dense", **overrides):
 
 def trained(settings, data, probed=True, **kwargs):
     callbacks = [Diagnostics(probe_batches(data, settings))] if probed else []
-    model = model_for(settings)
-    return model, train(model, settings, data, callbacks=callbacks, **kwargs)
+    done = train(settings, data, callbacks=callbacks, **kwargs)
+    return done.model, done
 
 
 def is_diagnostic(name):
@@ -289,8 +288,7 @@ def test_a_log_goes_on_without_the_diagnostics(data, tmp_path):
     log = CSVLog(tmp_path / "log.csv")
     trained(experiment(epochs=1), data, checkpoint_dir=tmp_path)
     settings = experiment(epochs=3)
-    model = model_for(settings)
-    done = train(model, settings, data, tmp_path, resume=True, callbacks=[log])
+    done = train(settings, data, checkpoint_dir=tmp_path, resume=True, callbacks=[log])
     assert np.all(np.isnan(done.history["selected"][1:]))
     with log.path.open() as file:
         rows = list(csv.DictReader(file))

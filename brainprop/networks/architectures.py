@@ -17,6 +17,8 @@ from brainprop.paper import Architecture
 KERNEL_SIZE = 3
 POOL_SIZE = 2
 DATA_FORMAT = "channels_last"  # Regardless of keras.json.
+# The name of an input that takes pixels in [0, 1]: `train` and `evaluate` divide uint8 by 255.
+SCALED_INPUT = "scaled_image"
 
 
 class Blocks:
@@ -103,7 +105,7 @@ def build_network(
         outputs: Symbolic activations of the output units, shape `(batch, classes)`.
     """
     blocks = Blocks(architecture.kernel_stddev, architecture.l2, seeds)
-    inputs = activity = keras.Input(image_shape)
+    inputs = activity = keras.Input(image_shape, name=SCALED_INPUT)
     if architecture.build:
         with _python_seeded(next(seeds)):
             activity = architecture.build(activity, blocks)

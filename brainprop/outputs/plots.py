@@ -22,7 +22,7 @@ from brainprop.common.files import writing, written_whole
 from brainprop.paper import ALGORITHMS
 
 if TYPE_CHECKING:  # A figure of results that are on disk does without TensorFlow.
-    from brainprop.training.fit import Run
+    from brainprop.training.run import Run
 
 # Blue and orange of the Okabe-Ito palette, which the color-blind can tell apart.
 TRAINING_COLOR, VALIDATION_COLOR = "#0072B2", "#E69F00"

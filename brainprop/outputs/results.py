@@ -12,8 +12,6 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-import keras
-
 from brainprop import __version__
 from brainprop.common import devices
 from brainprop.common.errors import BrainPropError, one_line
@@ -21,19 +19,18 @@ from brainprop.common.files import written_whole
 from brainprop.common.plugins import plugin_names
 from brainprop.networks.weights import serialized
 from brainprop.outputs import plots
-from brainprop.training.fit import Run
+from brainprop.training.run import Run
 
 
-def save_run(run: Run, model: keras.Model, directory: Path) -> list[Path]:
+def save_run(run: Run, directory: str | Path = ".") -> list[Path]:
     """Saves a finished or interrupted run, never over an earlier one's files.
 
     The names are those of the 2020 code, `{dataset}_{architecture}_{algorithm}_weights.h5` and
     so on. Where such a file is there already, a number goes before the last part of all names.
 
     Args:
-        run: At least one epoch of it must be complete.
-        model: The model with the best epoch's weights, as `train` leaves it.
-        directory: Where the files shall be; it must exist.
+        run: What `train` returned. At least one epoch must be complete.
+        directory: The folder for the files; it must exist.
 
     Returns:
         The paths of the weights, the plot and the history, as a pickle and as JSON; then those of
@@ -43,7 +40,7 @@ def save_run(run: Run, model: keras.Model, directory: Path) -> list[Path]:
         BrainPropError: Not everything could be saved there. The rest is in the home folder or the
             folder for temporary files, as far as it could be saved at all; the message tells.
     """
-    writers = _writers(run, model)
+    directory, writers = Path(directory), _writers(run)
     saved, problems = _save(run.experiment.name, writers, directory)
     if not problems:
         return saved
@@ -137,10 +134,10 @@ def _finite(value):
     return value if math.isfinite(value) else None
 
 
-def _writers(run: Run, model: keras.Model) -> Writers:
+def _writers(run: Run) -> Writers:
     """The last part of each file's name, and what writes it."""
     writers: Writers = {
-        "weights.h5": lambda path: path.write_bytes(serialized(model)),
+        "weights.h5": lambda path: path.write_bytes(serialized(run.model)),
         "accuracy.pdf": lambda path: plots.write_figure(plots.accuracy_figure(run), path, "pdf"),
         "history.pkl": lambda path: path.write_bytes(_pickled_history(run)),
         "history.json": lambda path: write_summary(run, path),

@@ -11,7 +11,8 @@ from brainprop.common.errors import BrainPropError, printable
 from brainprop.common.files import check_readable
 from brainprop.common.reading import reading
 from brainprop.experiments import Experiment
-from brainprop.reproduce.run_folder import RunFiles, has_diverged
+from brainprop.reproduce.run_folder import RunFiles
+from brainprop.training.run import has_diverged
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _read(path: Path) -> Result:
     accuracy, test_accuracy = told["best_val_accuracy"], told["test_accuracy"]
     return Result(
         experiment,
-        has_diverged(told),
+        has_diverged(told["history"]),
         100 * (accuracy if test_accuracy is None else test_accuracy),
         told["best_epoch"],
         tuple(100 * value for value in told["history"]["val_accuracy"]),
@@ -100,7 +101,7 @@ def _is_possible(told: dict, experiment: Experiment) -> bool:
         or (tested and not (experiment.validation_split and 0 <= told["test_accuracy"] <= 1))
     ):
         return False
-    if has_diverged(told):  # Its best epoch is of no use.
+    if has_diverged(told["history"]):  # Its best epoch is of no use.
         return True
     if not 1 <= best_epoch <= epochs:
         return False

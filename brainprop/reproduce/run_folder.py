@@ -33,6 +33,7 @@ from brainprop.common.reading import reading
 from brainprop.common.startup import start_tensorflow
 from brainprop.experiments import Experiment, data_for
 from brainprop.training import checkpoints
+from brainprop.training.run import Outcome, has_diverged
 
 POLL_SECONDS = 0.5
 
@@ -119,7 +120,7 @@ class RunFiles:
         """
         with reading(self.result, "delete it to have the run repeated"):
             told = json.loads(self.result.read_text(encoding="utf-8"))
-            return Status.DIVERGED if has_diverged(told) else Status.FINISHED
+            return Status.DIVERGED if has_diverged(told["history"]) else Status.FINISHED
 
     @property
     def epochs(self) -> int:
@@ -176,11 +177,6 @@ class RunFiles:
         """Removes what only an unfinished run needs."""
         shutil.rmtree(self.checkpoint_dir, ignore_errors=True)
         self.lock.unlink(missing_ok=True)
-
-
-def has_diverged(told: dict) -> bool:
-    """Whether a run's loss was no finite number in the end, given its `results.summary`."""
-    return None in (told["history"]["loss"][-1], told["history"]["val_loss"][-1])
 
 
 def _lock(file: TextIO, kind: int) -> None:
@@ -265,23 +261,21 @@ def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
     import keras
 
     from brainprop.common import devices
-    from brainprop.networks.models import model_for
     from brainprop.networks.weights import save_weights
     from brainprop.outputs.results import write_summary
-    from brainprop.training.fit import Outcome, train
+    from brainprop.training.fit import train
 
     devices.announce(f"{experiment.name}, seed {experiment.seed}")
     keras.utils.clear_session()  # An earlier run's memory, and the numbers in its layers' names.
     with devices.failures_told(), devices.strategy(gpus).scope():
-        model = model_for(experiment)
-        run = train(model, experiment, data, files.checkpoint_dir, resume=True)
+        run = train(experiment, data, checkpoint_dir=files.checkpoint_dir, resume=True)
     if run.failure:
         raise run.failure  # The checkpoints stay, to go on from.
     if run.outcome is Outcome.INTERRUPTED:
         message = f"interrupted after epoch {files.epochs}"
         return Attempt(Status.INTERRUPTED, message, run.interrupted_by)
     if run.best_epoch:
-        save_weights(model, files.weights)
+        save_weights(run.model, files.weights)
     with written_whole(files.result) as partial:
         write_summary(run, partial)
     files.clear()

@@ -1,27 +1,45 @@
-"""The input pipeline: from images in memory to batches for `fit` and `evaluate`."""
+"""The input pipeline: from arrays in memory to batches for `fit` and `evaluate`."""
 
 import weakref
 
+import keras
 import numpy as np
 import tensorflow as tf
 
+from brainprop.networks.architectures import SCALED_INPUT
+
+
+def takes_scaled_images(model: keras.Model) -> bool:
+    """Returns whether uint8 images are divided by 255 for a model.
+
+    They are for the paper's networks, whose input is named `SCALED_INPUT`. Any other network, which
+    may scale them itself, gets all arrays as they are, as in Keras's `fit`.
+    """
+    return model.inputs[0].name == SCALED_INPUT
+
 
 def training_batches(
-    images: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, first_epoch: int = 0
+    images: np.ndarray,
+    labels: np.ndarray,
+    batch_size: int,
+    seed: int,
+    first_epoch: int = 0,
+    scaled: bool = True,
 ) -> tf.data.Dataset:
-    """Endless shuffled batches. The order of an epoch depends on its number and the seed alone.
+    """Builds endless shuffled batches; only seed and number of an epoch decide its order.
 
     The last batch of an epoch may be smaller.
 
     Args:
-        images: Shape `(n, height, width, channels)`, uint8.
-        labels: Shape `(n,)`, integers.
-        batch_size: Images a batch.
-        seed: Of the shuffling.
+        images: Shape `(n, ...)`.
+        labels: Integers, shape `(n,)` or `(n, 1)`, or numbers by class, shape `(n, classes)`.
+        batch_size: The number of images in a batch.
+        seed: Seed of the order.
         first_epoch: The epoch to start with, counted from 0.
+        scaled: Whether uint8 images become float32 in [0, 1]. Any others stay as they are.
 
     Returns:
-        Batches `(images, labels)`: float32 in [0, 1], int32.
+        Batches `(images, labels)`. Labels are int32, or float32 by class.
     """
     count = len(images)
 
@@ -30,42 +48,40 @@ def training_batches(
         return tf.data.Dataset.from_tensor_slices(indices).batch(batch_size)
 
     indices = tf.data.Dataset.counter(first_epoch).flat_map(order)
-    return _batches(indices, images, labels)
+    return _batches(indices, images, labels, scaled)
 
 
-def evaluation_batches(images: np.ndarray, labels: np.ndarray, batch_size: int) -> tf.data.Dataset:
-    """All images once, in order.
-
-    Args:
-        images: Shape `(n, height, width, channels)`, uint8.
-        labels: Shape `(n,)`, integers.
-        batch_size: Images a batch.
-
-    Returns:
-        Batches `(images, labels)`: float32 in [0, 1], int32.
-    """
-    return _batches(tf.data.Dataset.range(len(images)).batch(batch_size), images, labels)
+def evaluation_batches(
+    images: np.ndarray, labels: np.ndarray, batch_size: int, scaled: bool = True
+) -> tf.data.Dataset:
+    """Builds batches of all images once, in order; see `training_batches`."""
+    indices = tf.data.Dataset.range(len(images)).batch(batch_size)
+    return _batches(indices, images, labels, scaled)
 
 
-def _batches(indices: tf.data.Dataset, images: np.ndarray, labels: np.ndarray) -> tf.data.Dataset:
-    """Loads batches ahead of time: the images, scaled to [0, 1], and their labels.
-
-    Args:
-        indices: Those of the images of each batch.
-        images, labels: As for `training_batches`.
-    """
-    image_shape, held = images.shape[1:], [images, labels]
+def _batches(
+    indices: tf.data.Dataset, images: np.ndarray, labels: np.ndarray, scaled: bool
+) -> tf.data.Dataset:
+    """Loads the batches of images that indices name, ahead of time."""
+    shapes, held = (images.shape[1:], labels.shape[1:]), [images, labels]
+    label_type = np.int32 if labels.dtype.kind in "iub" else np.float32
+    types = [tf.as_dtype(images.dtype), tf.as_dtype(label_type)]
 
     def pick(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         images, labels = held
-        return images[indices], labels[indices].astype(np.int32, copy=False)
+        return images[indices], labels[indices].astype(label_type, copy=False)
 
     def load(indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
         # NumPy picks the images, since TensorFlow would first copy all of them.
-        pixels, classes = tf.numpy_function(pick, [indices], [tf.uint8, tf.int32], stateful=False)
-        pixels = tf.cast(tf.ensure_shape(pixels, [None, *image_shape]), tf.float32) / 255
-        return pixels, tf.ensure_shape(classes, [None])
+        batch = tf.numpy_function(pick, [indices], types, stateful=False)
+        pixels, classes = (
+            tf.ensure_shape(part, [None, *shape]) for part, shape in zip(batch, shapes, strict=True)
+        )
+        if scaled and images_are_bytes:
+            pixels = tf.cast(pixels, tf.float32) / 255
+        return pixels, classes
 
+    images_are_bytes = images.dtype == np.uint8
     batches = indices.map(load, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
     # TensorFlow keeps `pick` for as long as the process runs, and would keep the images with it.
     weakref.finalize(batches, held.clear)

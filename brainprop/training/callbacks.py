@@ -1,10 +1,11 @@
-"""What happens around an epoch or a batch of training, as Keras callbacks."""
+"""Keras callbacks: best weights, learning rate, divergence, signals, history, the CSV log."""
 
 import csv
 import itertools
 import math
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -12,13 +13,7 @@ import numpy as np
 
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import written_whole
-from brainprop.training import checkpoints
-from brainprop.training.checkpoints import Checkpoint
-
-
-def is_finite(logs) -> bool:
-    """Whether an epoch's losses are finite; its last step shows up in the validation loss only."""
-    return math.isfinite(logs["loss"]) and math.isfinite(logs["val_loss"])
+from brainprop.training.run import MAX_LOSS, has_diverged
 
 
 class BestWeights(keras.callbacks.Callback):
@@ -36,29 +31,60 @@ class BestWeights(keras.callbacks.Callback):
         super().__init__()
         self.epoch, self.accuracy, self.weights = 0, 0.0, None
 
+    def on_train_batch_end(self, batch, logs=None):
+        if "accuracy" not in logs:
+            raise BrainPropError(
+                'the best epoch is chosen by accuracy: compile the model with metrics=["accuracy"]'
+            )
+
     def on_epoch_end(self, epoch, logs=None):
         better = self.weights is None or logs["val_accuracy"] > self.accuracy
-        if better and is_finite(logs):
+        if better and not has_diverged(self.model.history.history):
             self.epoch, self.accuracy = epoch + 1, logs["val_accuracy"]
             self.weights = self.model.get_weights()
 
 
-class EpochSeconds(keras.callbacks.Callback):
-    """Adds `seconds`, the time an epoch took with its evaluation, to the logs."""
+class LearningRate(keras.callbacks.Callback):
+    """Sets the learning rate of each epoch; adds it and the epoch's seconds to the logs.
+
+    Args:
+        rate_at: The learning rate of an epoch, counted from 0; `None` leaves the optimizer's.
+    """
+
+    def __init__(self, rate_at: Callable[[int], float | None]):
+        super().__init__()
+        self.rate_at = rate_at
 
     def on_epoch_begin(self, epoch, logs=None):
         self.start = time.perf_counter()
+        rate = self.rate_at(epoch)
+        if rate is not None:
+            self.model.optimizer.learning_rate = rate
 
     def on_epoch_end(self, epoch, logs=None):
+        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
+        logs["learning_rate"] = float(rate)
         logs["seconds"] = time.perf_counter() - self.start
 
 
+class StopOnDivergence(keras.callbacks.Callback):
+    """Ends training after a step that made the epoch's loss diverge."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not logs["loss"] <= MAX_LOSS:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        if has_diverged(self.model.history.history):
+            self.model.stop_training = True
+
+
 class Interrupted(Exception):
-    """Training was asked to end."""
+    """A signal ended training."""
 
 
 class Interruption(keras.callbacks.Callback):
-    """Ends training after the batch during which a signal came; a second one does at once.
+    """Ends training after the batch during which a signal came; a second signal ends it at once.
 
     A second SIGHUP does not: shell and system send one each when a terminal is closed.
 
@@ -71,7 +97,7 @@ class Interruption(keras.callbacks.Callback):
         self.received = None
 
     def note(self, number, frame):
-        """Handles a signal: give it to `signals.handled_by`."""
+        """Handles a signal; pass it to `signals.handled_by`."""
         if self.received is not None and number != signal.SIGHUP:
             raise KeyboardInterrupt(number)
         self.received = self.received or signal.Signals(number)
@@ -83,88 +109,10 @@ class Interruption(keras.callbacks.Callback):
     on_test_batch_end = on_train_batch_end
 
 
-class Checkpointing(keras.callbacks.Callback):
-    """Writes a checkpoint after every epoch, and starts from one.
-
-    Only one run may write into a folder: two would remove each other's.
-
-    Args:
-        directory: Where the checkpoints lie.
-        experiment: The settings, kept with the checkpoint.
-        data: `datasets.checksum` of the data, kept likewise.
-        history, best, stopping: The callbacks whose state is kept; they come before this one.
-        resumed: The checkpoint to start from, if any.
-    """
-
-    def __init__(self, directory, experiment, data, history, best, stopping, resumed):
-        super().__init__()
-        self.directory, self.experiment, self.data = directory, experiment, data
-        self.resumed = resumed
-        self.history, self.best, self.stopping = history, best, stopping
-
-    def on_train_begin(self, logs=None):
-        self.known = set(checkpoints.paths(self.directory))
-        state = self.resumed
-        if state is None:
-            return
-        # Loss scaling, which float16 takes, has variables that come into being only here.
-        if not self.model.optimizer.built:
-            self.model.optimizer.build(self.model.trainable_variables)
-        variables, best = self._variables(), self.model.weights
-        if not _match(variables, state.variables) or not _match(best, state.best_weights):
-            raise BrainPropError(
-                f"the checkpoint of epoch {state.epoch} in {self.directory} is of another network: "
-                "give another --checkpoint-dir"
-            )
-        for variable, value in zip(variables, state.variables, strict=True):
-            variable.assign(value)
-        self.history.epoch = list(range(state.epoch))
-        self.history.history.update(state.history)
-        self.best.epoch, self.best.accuracy = state.best_epoch, state.best_accuracy
-        self.best.weights = state.best_weights
-        vars(self.stopping).update(state.early_stopping)
-
-    def on_epoch_end(self, epoch, logs=None):
-        if not is_finite(logs):
-            return  # The last good checkpoint stays the newest.
-        if not self.known.issuperset(checkpoints.paths(self.directory)):
-            raise BrainPropError(
-                f"another run writes checkpoints into {self.directory}, too: "
-                "give each a --checkpoint-dir of its own"
-            )
-        written = checkpoints.save(
-            Checkpoint(
-                epoch=epoch + 1,
-                settings=self.experiment.settings(),
-                history=self.history.history,
-                early_stopping={name: getattr(self.stopping, name) for name in ("wait", "best")},
-                best_epoch=self.best.epoch,
-                best_accuracy=self.best.accuracy,
-                stopped=self.model.stop_training,
-                variables=[np.asarray(variable) for variable in self._variables()],
-                best_weights=self.best.weights,
-                data=self.data,
-            ),
-            self.directory,
-        )
-        self.known.add(written)
-
-    def _variables(self):
-        """The model's variables, random state among them, and the optimizer's."""
-        return [*self.model.variables, *self.model.optimizer.variables]
-
-
-def _match(variables, values) -> bool:
-    """Whether arrays have the shapes and kinds of data of variables."""
-    return [(tuple(v.shape), np.dtype(v.dtype)) for v in variables] == [
-        (value.shape, value.dtype) for value in values
-    ]
-
-
 class History(keras.callbacks.History):
-    """Keras's history, aligned: a figure has NaN for each epoch in which nobody took it.
+    """Keras's history, with NaN for each epoch in which a figure was not recorded.
 
-    Numbers of any library become Python's own, which JSON knows.
+    Numbers of any library become Python's own, which JSON can hold.
     """
 
     def on_epoch_end(self, epoch, logs=None):
@@ -177,13 +125,13 @@ class History(keras.callbacks.History):
 
 
 class CSVLog(keras.callbacks.Callback):
-    """Writes the figures of all epochs so far to a CSV file, whole, before the next one.
+    """Writes the figures of all epochs so far to a CSV file after each epoch.
 
-    Keras's `CSVLogger` appends. A resumed run might then have an epoch twice, or put its figures
-    under the headings of others. What is no number, as diagnostics' counts, is left out.
+    Keras's `CSVLogger` appends. A resumed run could then have an epoch twice, or put its figures
+    under the headings of others. Figures that are lists, as diagnostics' counts, are left out.
 
     Args:
-        path: The file, which is replaced.
+        path: The file, which is replaced as a whole.
     """
 
     def __init__(self, path: Path):
@@ -191,7 +139,7 @@ class CSVLog(keras.callbacks.Callback):
         self.path = path
 
     def on_epoch_begin(self, epoch, logs=None):
-        if epoch:  # By now, every callback has added what it found in the epoch before.
+        if epoch:  # By now, every callback has added its figures of the epoch before.
             self._write()
 
     def on_train_end(self, logs=None):
@@ -207,13 +155,13 @@ class CSVLog(keras.callbacks.Callback):
 
 
 def pad_with_nan(epoch: int, history: keras.callbacks.History, name: str, like) -> list:
-    """Fills a figure's values up to an epoch, where a resumed run has epochs without it.
+    """Fills a figure's values up to an epoch: a resumed run may have epochs without it.
 
     Args:
         epoch: The first epoch that is not filled, counted from 0.
         history: The history that holds the values.
-        name: Of the figure.
-        like: Such a figure, a number or a list of numbers, in whose shape NaN comes.
+        name: The figure's name.
+        like: One of its values, a number or a list of numbers; NaN comes in its shape.
 
     Returns:
         The values in the history, one for each epoch before.

@@ -1,4 +1,7 @@
-"""Checkpoints: all that a run needs to go on as if it had never stopped."""
+"""Checkpoints: all that a run needs to resume as if it had never stopped.
+
+Nothing here imports TensorFlow.
+"""
 
 import dataclasses
 import json
@@ -6,20 +9,27 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from brainprop.common.errors import BrainPropError
-from brainprop.common.files import writing, written_whole
+from brainprop.common.files import make_directory, writing, written_whole
 from brainprop.common.plugins import plugin_names
 from brainprop.common.reading import open_zip, read_array, reading
 from brainprop.experiments import Experiment
+from brainprop.training.run import Schedule, has_diverged
+
+if TYPE_CHECKING:
+    import keras
+
+    from brainprop.training.callbacks import BestWeights, History
 
 KEPT = 2
 # A resumed run may train longer or stop sooner; anything else would make it another run.
 ADJUSTABLE = ("epochs", "patience")
 FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds")
-_RESUME = "set that right, and go on with --resume (brainprop.reproduce: with the same command)"
+_RESUME = "set that right, then resume with --resume (brainprop.reproduce: with the same command)"
 _NAME = re.compile(r"checkpoint-\d{4,}")
 
 
@@ -28,7 +38,7 @@ class Checkpoint:
     """The state of a run after an epoch.
 
     Attributes:
-        epoch: Number of epochs completed.
+        epoch: The number of epochs completed.
         settings: `Experiment.settings()` of the run.
         history: As `Run.history`.
         early_stopping: The attributes `wait` and `best` of Keras's `EarlyStopping`.
@@ -44,7 +54,7 @@ class Checkpoint:
 
     epoch: int
     settings: dict
-    history: dict[str, list[float]]
+    history: dict[str, list]
     early_stopping: dict
     best_epoch: int
     best_accuracy: float
@@ -54,17 +64,154 @@ class Checkpoint:
     data: int | None = None
     plugins: list[str] = field(default_factory=plugin_names)
 
-    def is_finished(self, experiment: Experiment) -> bool:
-        """Whether nothing is left to train; a run that has stopped goes on with more patience."""
-        impatient = self.early_stopping["wait"] >= experiment.patience
-        return self.epoch >= experiment.epochs or (self.stopped and impatient)
+    def is_finished(self, settings: Experiment | Schedule) -> bool:
+        """Returns whether nothing is left to train; more patience lets a stopped run resume."""
+        impatient = self.early_stopping["wait"] >= settings.patience
+        return self.epoch >= settings.epochs or (self.stopped and impatient)
+
+
+class Checkpointing:
+    """The checkpoints of a run: the one that it resumes from, and one after every epoch.
+
+    Only one run can write into a folder: two would remove each other's checkpoints.
+
+    Args:
+        directory: The folder, which is made if need be.
+        settings: The settings of the run.
+        data: `datasets.checksum` of its data.
+        resume: Whether to resume from the newest checkpoint there, if there is one.
+
+    Attributes:
+        resumed: The checkpoint to resume from, if there is one.
+
+    Raises:
+        BrainPropError: If the folder cannot be written to, or its checkpoints are damaged or
+            another run's.
+    """
+
+    def __init__(
+        self, directory: str | Path, settings: Experiment | Schedule, data: int, resume: bool
+    ):
+        self.directory, self.settings, self.data = Path(directory), settings, data
+        make_directory(self.directory, "checkpoint_dir")
+        self.known = set(paths(self.directory))
+        if self.known and not resume:
+            raise BrainPropError(
+                f"{directory} holds the checkpoints of an earlier run: pass --resume to resume "
+                "it, or give another --checkpoint-dir"
+            )
+        self.resumed = newest(self.directory, settings)
+        if self.resumed and self.resumed.data not in (None, data):
+            raise BrainPropError(
+                f"the checkpoints in {directory} are of a run on other images or labels: give the "
+                "--data-dir with its data, or another --checkpoint-dir"
+            )
+
+    @property
+    def epoch(self) -> int:
+        """The number of epochs that are completed at the start."""
+        return self.resumed.epoch if self.resumed else 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.resumed is not None and self.resumed.is_finished(self.settings)
+
+    @property
+    def start(self) -> str:
+        """Where the run starts, in words."""
+        if self.resumed is None:
+            return f"no checkpoint in {self.directory} yet: starting from the beginning"
+        if self.is_finished:
+            return f"the run in {self.directory} is finished, after epoch {self.epoch}"
+        return f"resuming after epoch {self.epoch}, from {self.directory}"
+
+    def restore(
+        self,
+        model: "keras.Model",
+        history: "History",
+        best: "BestWeights",
+        stopping: "keras.callbacks.EarlyStopping",
+    ) -> None:
+        """Gives the model and the callbacks the state of the checkpoint, if there is one.
+
+        Raises:
+            BrainPropError: If the checkpoint is of another network.
+        """
+        state = self.resumed
+        if state is None:
+            return
+        # Loss scaling, which float16 takes, only now gets variables.
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        variables = _variables(model)
+        if not _match(variables, state.variables) or not _match(model.weights, state.best_weights):
+            raise BrainPropError(
+                f"the checkpoint of epoch {state.epoch} in {self.directory} is of another network: "
+                "give another --checkpoint-dir"
+            )
+        for variable, value in zip(variables, state.variables, strict=True):
+            variable.assign(value)
+        history.epoch = list(range(state.epoch))
+        history.history.update(state.history)
+        best.epoch, best.accuracy = state.best_epoch, state.best_accuracy
+        best.weights = state.best_weights
+        vars(stopping).update(state.early_stopping)
+
+    def save(
+        self,
+        model: "keras.Model",
+        history: "History",
+        best: "BestWeights",
+        stopping: "keras.callbacks.EarlyStopping",
+    ) -> None:
+        """Writes a checkpoint of the epoch that has just ended, unless its loss has diverged.
+
+        Raises:
+            BrainPropError: If it cannot be written, or another run writes into the folder too.
+        """
+        if has_diverged(history.history):
+            return  # The last good checkpoint stays the newest.
+        if not self.known.issuperset(paths(self.directory)):
+            raise BrainPropError(
+                f"another run writes checkpoints into {self.directory}, too: "
+                "give each a --checkpoint-dir of its own"
+            )
+        written = save(
+            Checkpoint(
+                epoch=len(history.epoch),
+                settings=self.settings.settings(),
+                history=history.history,
+                early_stopping={name: getattr(stopping, name) for name in ("wait", "best")},
+                best_epoch=best.epoch,
+                best_accuracy=best.accuracy,
+                stopped=model.stop_training,
+                variables=[np.asarray(variable) for variable in _variables(model)],
+                best_weights=best.weights,
+                data=self.data,
+            ),
+            self.directory,
+        )
+        self.known.add(written)
+
+
+def _variables(model: "keras.Model") -> list:
+    """Returns the model's variables, its random state included, and the optimizer's."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _match(variables: list, values: list[np.ndarray]) -> bool:
+    """Returns whether arrays have the shapes and types of variables."""
+    return [(tuple(v.shape), np.dtype(v.dtype)) for v in variables] == [
+        (value.shape, value.dtype) for value in values
+    ]
 
 
 def save(checkpoint: Checkpoint, directory: Path) -> Path:
     """Writes a checkpoint, whole or not at all, and removes all but the last two.
 
     Raises:
-        BrainPropError: It could not be written; those before it are still there.
+        BrainPropError: If it cannot be written. The earlier ones stay.
     """
     state = vars(checkpoint).copy()
     arrays = {
@@ -82,27 +229,27 @@ def save(checkpoint: Checkpoint, directory: Path) -> Path:
 
 
 def paths(directory: Path) -> list[Path]:
-    """The checkpoints in a folder, the oldest first."""
+    """Returns the checkpoints in a folder, the oldest first."""
     return sorted(
         (path for path in directory.glob("*.npz") if _NAME.fullmatch(path.stem)), key=epoch_of
     )
 
 
 def epoch_of(path: Path) -> int:
-    """The number of epochs completed in a checkpoint, which its name tells."""
+    """Returns the number of epochs completed in a checkpoint, from its name."""
     return int(path.stem.removeprefix("checkpoint-"))
 
 
 def epochs(directory: Path) -> int:
-    """The number of epochs completed in the newest checkpoint of a folder; 0 if there is none."""
+    """Returns the epochs completed in the newest checkpoint of a folder; 0 if there is none."""
     return max(map(epoch_of, paths(directory)), default=0)
 
 
 def load(path: Path) -> Checkpoint:
-    """Reads a checkpoint; the zip container's checksums tell whether it is whole.
+    """Reads a checkpoint; the zip container's checksums show whether it is whole.
 
     Raises:
-        BrainPropError: It is damaged, or of a version that keeps something else.
+        BrainPropError: If it is damaged or no checkpoint.
     """
     with reading(path, "delete it"):
         # Nothing in it is compressed, so it cannot hold more than its own size.
@@ -112,45 +259,16 @@ def load(path: Path) -> Checkpoint:
             for name in ("variables", "best_weights"):
                 count = sum(member.startswith(f"{name}_") for member in members)
                 state[name] = [
-                    read_array(archive, f"{name}_{index}", "fiu") for index in range(count)
+                    read_array(archive, f"{name}_{index}", "fiub") for index in range(count)
                 ]
-        checkpoint = Checkpoint(**state)
-        _check(checkpoint, epoch_of(path))
-    return checkpoint
+        return Checkpoint(**state)
 
 
-def _check(checkpoint: Checkpoint, epoch: int) -> None:
-    """Refuses a state that no run can have had.
+def newest(directory: Path, settings: Experiment | Schedule) -> Checkpoint | None:
+    """Returns the newest checkpoint that is whole, or `None` if there is none at all.
 
     Raises:
-        Exception: Of many types: call it inside `reading`.
-    """
-    stopping, history = checkpoint.early_stopping, checkpoint.history
-    types = [
-        (checkpoint.epoch, int),
-        (checkpoint.settings, dict),
-        (checkpoint.best_epoch, int),
-        (checkpoint.best_accuracy, float),
-        (checkpoint.stopped, bool),
-        (checkpoint.data, int | None),
-        (stopping["wait"], int),
-        (stopping["best"], float),
-        *((value, int | float) for name in FIGURES for value in history[name]),
-    ]
-    if (
-        not all(isinstance(value, kind) for value, kind in types)
-        or len(stopping) != 2
-        or not 1 <= checkpoint.best_epoch <= checkpoint.epoch == epoch
-        or any(len(history[name]) != epoch for name in FIGURES)
-    ):
-        raise ValueError("its state is none that a run can have")
-
-
-def newest(directory: Path, experiment: Experiment) -> Checkpoint | None:
-    """The newest checkpoint that is whole, or `None` where there is none at all.
-
-    Raises:
-        BrainPropError: It belongs to another experiment, or none is whole.
+        BrainPropError: If it belongs to another run, or none is whole.
     """
     candidates = paths(directory)
     for path in reversed(candidates):
@@ -159,31 +277,31 @@ def newest(directory: Path, experiment: Experiment) -> Checkpoint | None:
         except BrainPropError as error:
             print(f"warning: {error}; trying the one before", file=sys.stderr)
             continue
-        _check_settings(checkpoint.settings, experiment, path)
+        _check_settings(checkpoint.settings, settings, path)
         return checkpoint
     if candidates:
         raise BrainPropError(
-            f"all checkpoints in {directory} are damaged or cannot be read, as told above: set "
+            f"all checkpoints in {directory} are damaged or cannot be read, as printed above: set "
             "that right, or delete those that are damaged to start from the beginning"
         )
     return None
 
 
-def _check_settings(stored: dict, experiment: Experiment, path: Path) -> None:
-    """Refuses to go on with other settings, and names them."""
-    # A setting that came into being after the checkpoint had its default then.
-    defaults = {field.name: field.default for field in dataclasses.fields(experiment)}
+def _check_settings(stored: dict, settings: Experiment | Schedule, path: Path) -> None:
+    """Checks that the settings are those of the checkpoint, and names the differences."""
+    # A setting that is newer than the checkpoint had its default then.
+    defaults = {field.name: field.default for field in dataclasses.fields(settings)}
     unknown = stored.keys() - defaults.keys()
     if unknown:
         raise BrainPropError(
             f"{path} is another version's, with the setting {ascii(min(unknown))}: update "
             "BrainProp, or give another --checkpoint-dir"
         )
-    stored = defaults | stored
+    there, here = defaults | stored, defaults | settings.settings()
     differences = [
-        f"{name} {stored[name]} there, {value} here"
-        for name, value in experiment.settings().items()
-        if name not in ADJUSTABLE and stored[name] != value
+        f"{name} {there[name]} there, {here[name]} here"
+        for name in defaults
+        if name not in ADJUSTABLE and there[name] != here[name]
     ]
     if differences:
         raise BrainPropError(

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from brainprop.common import devices
 from brainprop.rules.base import LearningRule
-from brainprop.training.batches import evaluation_batches
+from brainprop.training.batches import evaluation_batches, takes_scaled_images
 
 EVALUATION_BATCH_SIZE = 128
 
@@ -33,11 +33,11 @@ class Evaluation:
         return self.correct() / len(self.labels)
 
     def correct(self, k: int = 1) -> int:
-        """The number of images whose label is among the `k` best classes."""
+        """Returns the number of images whose label is among the `k` best classes."""
         return int((best_classes(self.outputs, k) == self.labels[:, np.newaxis]).sum())
 
     def confusion_matrix(self) -> np.ndarray:
-        """How many images of each class (row) were taken for each class (column), integers."""
+        """Returns how many images of each class (row) were taken for each class (column)."""
         answers, classes = best_classes(self.outputs, 1)[:, 0], self.outputs.shape[1]
         return tf.math.confusion_matrix(self.labels, answers, classes).numpy()
 
@@ -46,39 +46,52 @@ def evaluate(model: LearningRule, images: np.ndarray, labels: np.ndarray) -> Eva
     """Evaluates a model without exploration.
 
     Args:
-        model: A compiled model.
-        images: Shape `(n, height, width, channels)`, uint8.
-        labels: Shape `(n,)`, integers.
+        model: A BrainProp or EBP model.
+        images: Shape `(n, ...)`. For the paper's networks, uint8 images are divided by 255. All
+            others are taken as they are.
+        labels: Integers, shape `(n,)` or `(n, 1)`, or one-hot, shape `(n, classes)`.
+
+    Returns:
+        The outputs, the accuracy and more.
+
+    Raises:
+        BrainPropError: If the device fails.
     """
-    outputs = predict(model, images)
-    return Evaluation(outputs, labels, float(model.compute_loss(y=labels, y_pred=outputs)))
+    outputs, labels = predict(model, images), np.asarray(labels)
+    loss = float(model.compute_loss(y=labels, y_pred=outputs))
+    by_class = labels.ndim == 2 and labels.shape[1] == outputs.shape[1]
+    return Evaluation(outputs, labels.argmax(1) if by_class else labels.reshape(-1), loss)
 
 
 def predict(model: LearningRule, images: np.ndarray) -> np.ndarray:
-    """The outputs for some images, with a progress bar where they take more than a batch.
+    """Returns the outputs for some images; prints a progress bar on a terminal.
 
     Args:
-        model: A built model.
-        images: Shape `(n, height, width, channels)`, uint8.
+        model: A BrainProp or EBP model.
+        images: As for `evaluate`.
 
     Returns:
         BrainProp's Q-values or EBP's logits, shape `(n, classes)`, float32.
 
     Raises:
-        BrainPropError: The device fails.
+        BrainPropError: If the device fails.
     """
-    unlabelled = np.zeros(len(images), np.int32)  # Keras's `predict` looks at no labels.
-    batches = evaluation_batches(images, unlabelled, EVALUATION_BATCH_SIZE)
+    images, unlabelled = np.asarray(images), np.zeros(len(images), np.int32)
+    scaled = takes_scaled_images(model)
+    batches = evaluation_batches(images, unlabelled, EVALUATION_BATCH_SIZE, scaled)
     with_bar = len(images) > EVALUATION_BATCH_SIZE and sys.stdout.isatty()
     with devices.failures_told():
         return model.predict(batches, verbose=1 if with_bar else 0)
 
 
 def best_classes(outputs: np.ndarray, k: int) -> np.ndarray:
-    """The classes of the `k` largest outputs, best first: shape `(n, k)`; the first one of equals.
+    """Returns the classes of the `k` largest outputs, best first; of equals, the first one.
 
     Args:
         outputs: Shape `(n, classes)`.
-        k: How many; all where there are fewer.
+        k: How many; all if there are fewer.
+
+    Returns:
+        Shape `(n, k)`, integers.
     """
     return np.argsort(-outputs, axis=1, kind="stable")[:, :k]

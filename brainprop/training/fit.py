@@ -1,187 +1,193 @@
 """Training: Keras's `fit` with the paper's schedule and stopping rule; the best epoch is kept."""
 
+import dataclasses
 import math
-import signal
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 
 from brainprop.common import devices
 from brainprop.common.errors import BrainPropError, StdoutLost
-from brainprop.common.files import make_directory, writing
+from brainprop.common.files import writing
 from brainprop.common.signals import handled_by
 from brainprop.common.streams import give_up_stdout
 from brainprop.datasets.table import Data, Split, checksum, hold_out
-from brainprop.experiments import Experiment
-from brainprop.paper import ALGORITHMS
+from brainprop.experiments import Experiment, check_batch_size, data_for
+from brainprop.networks.models import model_for
 from brainprop.rules.base import LearningRule
-from brainprop.training import checkpoints
-from brainprop.training.batches import evaluation_batches, training_batches
+from brainprop.training.batches import evaluation_batches, takes_scaled_images, training_batches
 from brainprop.training.callbacks import (
     BestWeights,
-    Checkpointing,
-    EpochSeconds,
     History,
     Interrupted,
     Interruption,
-    is_finite,
+    LearningRate,
+    StopOnDivergence,
 )
-from brainprop.training.checkpoints import Checkpoint
+from brainprop.training.checkpoints import Checkpointing
 from brainprop.training.evaluation import EVALUATION_BATCH_SIZE, evaluate
+from brainprop.training.progress import Progress
+from brainprop.training.run import Outcome, Run, Schedule, has_diverged
 
-
-class Outcome(Enum):
-    """Why training ended."""
-
-    COMPLETED = "all epochs done"
-    STOPPED = "no progress in validation accuracy"
-    DIVERGED = "the loss is no longer a finite number"
-    INTERRUPTED = "interrupted"
-    FAILED = "an error"
-
-
-@dataclass(frozen=True)
-class Run:
-    """What training leaves, beside the model with the best epoch's weights.
-
-    Attributes:
-        experiment: What was run.
-        history: A number for each completed epoch under accuracy, loss, val_accuracy, val_loss,
-            learning_rate and seconds (the whole epoch, with its evaluation); and what callbacks
-            add, such as `diagnostics.Diagnostics`, whose counts are lists of numbers.
-        best_epoch: The epoch of the best validation accuracy, counted from 1; 0 before the first.
-        best_accuracy: That validation accuracy, in [0, 1].
-        outcome: Why training ended.
-        training_images, validation_images: How many there were.
-        test_accuracy: The best weights' accuracy on the test set, in [0, 1], where the validation
-            set was another one and the run was neither interrupted nor failed.
-        interrupted_by: The signal that interrupted it, if one did.
-        failure: The error that ended it, if one did.
-    """
-
-    experiment: Experiment
-    history: dict[str, list]
-    best_epoch: int
-    best_accuracy: float
-    outcome: Outcome
-    training_images: int
-    validation_images: int
-    test_accuracy: float | None = None
-    interrupted_by: signal.Signals | None = None
-    failure: BrainPropError | None = None
-
-    @property
-    def epochs(self) -> int:
-        """The number of epochs completed."""
-        return len(self.history.get("loss", ()))
+__all__ = ["Outcome", "Run", "Schedule", "splits", "train"]
 
 
 def train(
-    model: LearningRule,
-    experiment: Experiment,
-    data: Data,
+    experiment: Experiment | LearningRule,
+    data: Data | None = None,
+    *,
+    epochs: int | None = None,
+    patience: int | None = None,
+    min_delta: float | None = None,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    halving_epochs: int | None = None,
     checkpoint_dir: str | Path | None = None,
     resume: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    verbose: str | int = "auto",
     interruption: Interruption | None = None,
 ) -> Run:
-    """Trains a model as the paper does, and leaves it with the weights of the best epoch.
+    """Trains as the paper does, and keeps the weights of the best epoch.
+
+        run = train(Experiment("MNIST", "conv", "BrainProp"))
+        run = train(model, ((x_train, y_train), (x_test, y_test)), epochs=20)
+
+    An experiment has its own data and builds its model. A compiled BrainProp or EBP model of one's
+    own takes any data. If its optimizer is plain SGD, the learning rate starts with the compiled
+    one and is halved on the paper's schedule. Any other optimizer is left as it was compiled.
+
+    SIGINT, SIGTERM and SIGHUP end training after the batch under way. An error that comes after the
+    first epoch ends it too, so that no training is lost.
 
     Args:
-        model: The experiment's model, as `models.model_for` makes it.
-        experiment: The settings.
-        data: `((x_train, y_train), (x_test, y_test))`, images uint8, as `data_for` returns it.
-            Validation is on the test set, as in the paper, unless the experiment has a
-            `validation_split`.
+        experiment: The experiment, or a model.
+        data: `((x_train, y_train), (x_test, y_test))`. Shapes `(n, ...)` and, for integer labels,
+            `(n,)` or `(n, 1)`; labels can also be one-hot. Arrays are taken as they are, as in
+            Keras's `fit`, except for the paper's networks: uint8 images are divided by 255 for
+            them. The best epoch is chosen on the test set, as in the paper, unless the experiment
+            has a `validation_split`. Defaults to the experiment's own data.
+        epochs: Train for at most so many epochs. Defaults to 500; here and below, an
+            experiment's default is its own value.
+        patience: Stop after so many epochs without progress. Defaults to 45.
+        min_delta: The smallest rise in validation accuracy that is progress. Defaults to 0.001.
+        batch_size: The number of images in a step. Defaults to 128.
+        seed: Seed of the order of the images. Defaults to 1.
+        halving_epochs: Halve the learning rate after so many epochs. Defaults to 100 for plain SGD,
+            and to never for any other optimizer.
         checkpoint_dir: Write a checkpoint into this folder after every epoch.
-        resume: Go on from the newest checkpoint there, or start if there is none.
-        callbacks: More Keras callbacks. At the end of an epoch, their logs hold `Run.history`'s
-            numbers, but for what `diagnostics.Diagnostics` adds. The learning rate is the
-            experiment's at each beginning of an epoch, so a callback that lowers it at an end
+        resume: Resume from the newest checkpoint there, or start if there is none.
+        callbacks: More Keras callbacks. At the end of an epoch, their logs hold the figures of
+            `Run.history`. Where the learning rate follows the schedule, a callback that lowers it
             (`ReduceLROnPlateau`) has no effect.
-        interruption: What notes `signals.SIGNALS`, if the caller has it handle them afterwards
-            too, with `signals.handled_by`, until what training leaves is saved.
+        verbose: 0 prints nothing, 1 a bar and a line an epoch, 2 a line an epoch. Defaults to
+            "auto": 1 on a terminal, else 2.
+        interruption: Notes the signals, if the caller handles them with `signals.handled_by` until
+            everything is saved.
 
     Returns:
-        The run. SIGINT, SIGTERM and SIGHUP end it after the batch under way, and an error that
-        comes after the first epoch ends it too, so that no training is lost.
+        The run. Its `model` has the best epoch's weights.
 
     Raises:
-        BrainPropError: The model or the data are not the experiment's, the checkpoints are
-            damaged or belong to another run, `resume` has no `checkpoint_dir`, several GPUs cannot
-            share the batches evenly, or an error came before there was anything to keep.
+        BrainPropError: If an argument is bad, the checkpoints are damaged or belong to another run,
+            several GPUs cannot share the batches evenly, or an error came before there was
+            anything to keep.
     """
+    given = {
+        "epochs": epochs, "patience": patience, "min_delta": min_delta, "batch_size": batch_size,
+        "seed": seed, "halving_epochs": halving_epochs,
+    }  # fmt: skip
+    given = {name: value for name, value in given.items() if value is not None}
     if resume and checkpoint_dir is None:
-        raise BrainPropError("resume needs checkpoint_dir: name the folder to go on from")
-    _check_match(model, experiment, data)
-    train_set, validation_set, test_set = splits(data, experiment)
+        raise BrainPropError("resume needs checkpoint_dir: name the folder to resume from")
+    settings: Experiment | Schedule
+    if isinstance(experiment, Experiment):
+        settings = dataclasses.replace(experiment, **given)
+        model = model_for(settings)
+        data = _checked_data(model, data_for(settings) if data is None else data)
+        train_set, validation_set, test_set = splits(data, settings)
+    else:
+        model = _checked_model(experiment)
+        settings = _schedule(model, given)
+        data = _checked_data(model, data)
+        train_set, validation_set = train_set, test_set = data
+    tested = validation_set is not test_set
+    check_batch_size(settings.batch_size, len(train_set[0]))
     devices.check_even_parts(
         {
-            "images of a batch": experiment.batch_size,
+            "images of a batch": settings.batch_size,
             "training images": len(train_set[0]),
             "images to evaluate on": min(len(validation_set[0]), EVALUATION_BATCH_SIZE),
         }
     )
-    model.update_batch_size = experiment.batch_size
     history, best = History(), BestWeights()
     interruption = interruption or Interruption()
     stopping = keras.callbacks.EarlyStopping(
-        "val_accuracy", min_delta=experiment.min_delta, patience=experiment.patience, mode="max"
+        "val_accuracy", min_delta=settings.min_delta, patience=settings.patience, mode="max"
     )
-    callbacks = [
-        keras.callbacks.LearningRateScheduler(experiment.learning_rate_at),
-        EpochSeconds(),
+    count = f"{len(validation_set[0]):,} images"
+    validation = f"{count} held out of the training set" if tested else f"the test set, {count}"
+    progress = Progress(settings, len(train_set[0]), validation, history, best, stopping, verbose)
+    watchers: list[keras.callbacks.Callback] = [
+        LearningRate(settings.learning_rate_at),
         *callbacks,
         history,
         best,
         stopping,
-        keras.callbacks.TerminateOnNaN(),
+        StopOnDivergence(),
+        progress,
         interruption,
     ]
-    first_epoch, epochs = 0, experiment.epochs
+    first_epoch, finished = 0, False
     if checkpoint_dir is not None:
-        checkpoint_dir = Path(checkpoint_dir)
-        make_directory(checkpoint_dir, "checkpoint_dir")
-        crc = checksum(data)
-        checkpoint = _starting_point(checkpoint_dir, experiment, crc, resume)
-        callbacks.append(
-            Checkpointing(checkpoint_dir, experiment, crc, history, best, stopping, checkpoint)
+        saved = Checkpointing(checkpoint_dir, settings, checksum(data), resume)
+        first_epoch, finished = saved.epoch, saved.is_finished
+        state = model, history, best, stopping
+        watchers.append(
+            keras.callbacks.LambdaCallback(
+                on_train_begin=lambda logs: saved.restore(*state),
+                on_epoch_end=lambda epoch, logs: saved.save(*state),
+            )
         )
-        if checkpoint:
-            first_epoch = checkpoint.epoch
-            if checkpoint.is_finished(experiment):
-                epochs = first_epoch  # Keras then only lets the callbacks recall the run.
-    failure = _fit(
-        model,
-        interruption,
-        x=training_batches(*train_set, experiment.batch_size, experiment.seed, first_epoch),
-        validation_data=evaluation_batches(*validation_set, EVALUATION_BATCH_SIZE),
-        steps_per_epoch=math.ceil(len(train_set[0]) / experiment.batch_size),
-        initial_epoch=first_epoch,
-        epochs=epochs,
-        shuffle=False,  # The batches are shuffled already.
-        callbacks=callbacks,
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+        if resume and verbose:
+            print(saved.start)
+    if not finished:
+        progress.print_setting(model.count_params())
+    scaled = takes_scaled_images(model)
+    with _full_batches(model, settings):
+        failure = _fit(
+            model,
+            interruption,
+            x=training_batches(*train_set, settings.batch_size, settings.seed, first_epoch, scaled),
+            validation_data=evaluation_batches(*validation_set, EVALUATION_BATCH_SIZE, scaled),
+            steps_per_epoch=math.ceil(len(train_set[0]) / settings.batch_size),
+            initial_epoch=first_epoch,
+            # With no epoch left, Keras only lets the callbacks restore the run.
+            epochs=first_epoch if finished else settings.epochs,
+            shuffle=False,  # The batches are shuffled already.
+            callbacks=watchers,
+            verbose=0,
+        )
+    progress.clear_bar()
     if best.weights is not None:
         model.set_weights(best.weights)
     elif failure:
         raise failure
-    outcome = _outcome(history.history, experiment, interruption.received, failure)
-    ended = outcome not in (Outcome.INTERRUPTED, Outcome.FAILED)
+    outcome = _outcome(history.history, settings.epochs, interruption.received, failure)
+    progress.print_end(outcome)
     test_accuracy = None
-    if experiment.validation_split and best.epoch and ended:
+    if tested and best.epoch and outcome not in (Outcome.INTERRUPTED, Outcome.FAILED):
         try:
             with devices.failures_told():
                 test_accuracy = evaluate(model, *test_set).accuracy
         except BrainPropError as error:
             outcome, failure = Outcome.FAILED, error
     return Run(
-        experiment=experiment,
+        experiment=settings,
         history=history.history,
         best_epoch=best.epoch,
         best_accuracy=best.accuracy,
@@ -191,35 +197,103 @@ def train(
         test_accuracy=test_accuracy,
         interrupted_by=interruption.received,
         failure=failure,
+        model=model,
     )
 
 
-def _check_match(model: LearningRule, experiment: Experiment, data: Data) -> None:
-    """Refuses a model or data that are not the experiment's, under whose name the run is kept."""
-    own: dict[str, object] = {"algorithm": type(model).__name__}
-    own |= {name: getattr(model, name, None) for name in ALGORITHMS[experiment.algorithm].arguments}
-    own["name"] = model.name
-    for name, value in own.items():
-        expected = getattr(experiment, name)
-        if value != expected:
-            raise BrainPropError(
-                f"the model has the {name} {value}, and the experiment {expected}: make the model "
-                "with model_for(experiment)"
-            )
-    (train_images, _), (test_images, _) = data
-    for name, images in (("max_train_samples", train_images), ("max_eval_samples", test_images)):
-        limit = getattr(experiment, name)
-        if limit is not None and len(images) > limit:
-            raise BrainPropError(
-                f"the data has {len(images)} images, and the experiment {name} {limit}: load it "
-                "with data_for(experiment)"
-            )
+def splits(data: Data, experiment: Experiment) -> tuple[Split, Split, Split]:
+    """Returns the images to train on, to choose the best epoch on, and to test its weights on."""
+    train_set, test_set = data
+    if not experiment.validation_split:
+        return train_set, test_set, test_set
+    return *hold_out(train_set, experiment.validation_split, experiment.seed), test_set
+
+
+def _checked_model(model) -> LearningRule:
+    """Checks that a model is one that `train` can train."""
+    if not isinstance(model, LearningRule):
+        raise BrainPropError(
+            f"train takes an Experiment, or a BrainProp or EBP model, not {type(model).__name__}: "
+            "make a Keras model one with BrainProp.from_model(model)"
+        )
+    if not model.compiled:
+        raise BrainPropError(
+            f"the model {model.name!r} is not compiled: call "
+            'model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"])'
+        )
+    if len(model.inputs) != 1:
+        raise BrainPropError(
+            f"train takes networks with one input, and {model.name!r} has {len(model.inputs)}: "
+            "use its fit"
+        )
+    return model
+
+
+def _schedule(model: LearningRule, given: dict) -> Schedule:
+    """Returns how a model is trained: on the paper's schedule, or by its own optimizer alone."""
+    optimizer: Any = model.optimizer
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # Loss scaling wraps it.
+    config = optimizer.get_config()
+    is_number = isinstance(config["learning_rate"], float)
+    is_plain = type(optimizer) is keras.optimizers.SGD and not config["momentum"] and is_number
+    if is_plain:
+        given = {"halving_epochs": Experiment.halving_epochs} | given
+    if "halving_epochs" in given and not is_number:
+        raise BrainPropError(
+            "halving_epochs needs an optimizer with a number as its learning rate, which this one "
+            "has no: leave it out"
+        )
+    rate = config["learning_rate"] if "halving_epochs" in given else None
+    return Schedule(model.name, type(model).__name__, rate, **given)
+
+
+def _checked_data(model: LearningRule, data) -> Data:
+    """Returns the data as arrays, and checks that images and labels go together."""
+    if isinstance(data, Experiment):
+        raise BrainPropError("train(experiment) builds its model: leave the model out")
+    try:
+        (x_train, y_train), (x_test, y_test) = data
+    except (TypeError, ValueError) as error:
+        raise BrainPropError("data must be ((x_train, y_train), (x_test, y_test))") from error
+    return (
+        _checked_split(model, "training", x_train, y_train),
+        _checked_split(model, "test", x_test, y_test),
+    )
+
+
+def _checked_split(model: LearningRule, name: str, images, labels) -> Split:
+    images, labels = np.asarray(images), np.asarray(labels)
+    for what, array in (("images", images), ("labels", labels)):
+        if array.dtype.kind not in "fiub" or not array.shape:
+            raise BrainPropError(f"the {name} {what} must be an array of numbers")
+    if not len(images) == len(labels) > 0:
+        raise BrainPropError(f"there are {len(images)} {name} images and {len(labels)} labels")
+    classes = model.output_shape[-1]
+    if labels.shape[1:] != (classes,) and not 0 <= labels.min() <= labels.max() < classes:
+        raise BrainPropError(
+            f"the {name} labels must be 0 to {classes - 1} for this network's {classes} outputs, "
+            f"not {labels.min()} to {labels.max()}"
+        )
+    return images, labels
+
+
+@contextmanager
+def _full_batches(model: LearningRule, settings: Experiment | Schedule) -> Iterator[None]:
+    """Divides every update by the full batch size; afterwards, the model is set as before."""
+    usual, model.update_batch_size = model.update_batch_size, settings.batch_size
+    rate = settings.learning_rate_at(0)
+    try:
+        yield
+    finally:
+        model.update_batch_size = usual
+        if rate is not None:
+            model.optimizer.learning_rate = rate
 
 
 def _fit(model: LearningRule, interruption: Interruption, **arguments) -> BrainPropError | None:
-    """Keras's `fit`, to its end, an interruption or a failure, which is returned."""
+    """Runs Keras's `fit` to its end, an interruption, or a failure, which is returned."""
     try:
-        # Files that cannot be written are the callbacks'.
+        # Only the callbacks write files.
         with (
             handled_by(interruption.note),
             writing("a log", "make room for it"),
@@ -227,56 +301,20 @@ def _fit(model: LearningRule, interruption: Interruption, **arguments) -> BrainP
         ):
             model.fit(**arguments)
     except Interrupted:
-        if sys.stdout.isatty():
-            print()  # The progress bar's line is not finished.
+        pass
     except BrainPropError as error:
         return error
     except BrokenPipeError:
-        give_up_stdout()  # So that what is told next does not end in the same error.
-        return StdoutLost("nobody reads what training prints: send it to a file")
+        give_up_stdout()  # The next line that is printed would raise the same error.
+        return StdoutLost("stdout was closed while training printed to it: send it to a file")
     return None
 
 
-def splits(data: Data, experiment: Experiment) -> tuple[Split, Split, Split]:
-    """The images to train on, to choose the best epoch on, and to test the best weights on."""
-    train_set, test_set = data
-    if not experiment.validation_split:
-        return train_set, test_set, test_set
-    return *hold_out(train_set, experiment.validation_split, experiment.seed), test_set
-
-
-def _outcome(history: dict[str, list], experiment: Experiment, interrupted, failure) -> Outcome:
-    losses = history.get("loss", [])
-    if losses and not is_finite({name: values[-1] for name, values in history.items()}):
+def _outcome(history: dict[str, list], epochs: int, interrupted, failure) -> Outcome:
+    if history.get("loss") and has_diverged(history):
         return Outcome.DIVERGED
     if failure:
         return Outcome.FAILED
     if interrupted:
         return Outcome.INTERRUPTED
-    return Outcome.COMPLETED if len(losses) >= experiment.epochs else Outcome.STOPPED
-
-
-def _starting_point(
-    directory: Path, experiment: Experiment, data: int, resume: bool
-) -> Checkpoint | None:
-    """The checkpoint to go on from, told in a line."""
-    if not resume:
-        if checkpoints.paths(directory):
-            raise BrainPropError(
-                f"{directory} holds the checkpoints of an earlier run: pass --resume to go on "
-                "with it, or give another --checkpoint-dir"
-            )
-        return None
-    checkpoint = checkpoints.newest(directory, experiment)
-    if checkpoint and checkpoint.data not in (None, data):
-        raise BrainPropError(
-            f"the checkpoints in {directory} are of a run on other images or labels: give the "
-            "--data-dir with its data, or start anew elsewhere"
-        )
-    if checkpoint is None:
-        print(f"no checkpoint in {directory} yet: starting from the beginning")
-    elif checkpoint.is_finished(experiment):
-        print(f"the run in {directory} is finished, after epoch {checkpoint.epoch}")
-    else:
-        print(f"resuming after epoch {checkpoint.epoch}, from {directory}")
-    return checkpoint
+    return Outcome.COMPLETED if len(history.get("loss", ())) >= epochs else Outcome.STOPPED
