@@ -26,7 +26,7 @@ from brainprop.common.streams import prepare_streams
 from brainprop.datasets.pictures import read_pictures
 from brainprop.datasets.table import DATASETS, Data
 from brainprop.experiments import Experiment, data_for
-from brainprop.options import add_data_dir, add_plugin, add_settings, parse, settings_given
+from brainprop.options import add_data_dir, add_plugin, add_settings, experiment_of, parse
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, algorithm_of, combinations
 from brainprop.training.run import Outcome, Run
 
@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     """Checks the arguments, and trains, evaluates or classifies pictures."""
-    experiment = Experiment(**settings_given(arguments))
+    experiment = experiment_of(arguments)
     _check_combinations(arguments)
     _check_values(arguments)
     if arguments.predict:
@@ -299,9 +299,12 @@ def _parser() -> ArgumentParser:
         description="Train deep networks with BrainProp, or with error-backpropagation (EBP).",
         epilog="Data sets and their architectures: " + combinations(DATASETS),
     )
-    parser.add_argument("dataset", metavar="DATASET", help=", ".join(DATASETS))
-    parser.add_argument("architecture", metavar="ARCHITECTURE", help=", ".join(ARCHITECTURES))
-    parser.add_argument("algorithm", metavar="ALGORITHM", help=", ".join(ALGORITHMS))
+    for name, known in (
+        ("dataset", [*DATASETS, "or a folder of images"]),
+        ("architecture", ARCHITECTURES),
+        ("algorithm", ALGORITHMS),
+    ):
+        parser.add_argument(name, metavar=name.upper(), nargs="?", help=", ".join(known))
 
     files = parser.add_argument_group("files")
     training_or_not = files.add_mutually_exclusive_group()
@@ -360,7 +363,12 @@ def _parser() -> ArgumentParser:
     files.add_argument(
         "--gpus", metavar="N", type=int, help="spread each batch over N GPUs (default: 1)"
     )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.add_argument(
+        "--config", metavar="FILE.json", type=path_of,
+        help="take the settings from this file, or from the ..._history.json of an earlier run, "
+        "which repeats it; what the command line gives comes first",
+    )  # fmt: skip
     add_plugin(parser)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     add_settings(parser)
     return parser

@@ -2,16 +2,22 @@
 
 import argparse
 import dataclasses
+import json
 import statistics
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from brainprop.common.arguments import ArgumentParser, path_of
+from brainprop.common.arguments import ArgumentParser, known_name, path_of
 from brainprop.common.errors import BrainPropError
-from brainprop.common.plugins import load_plugin
+from brainprop.common.files import check_readable
+from brainprop.common.plugins import load_plugin, plugin_names
+from brainprop.common.reading import read_bytes, reading
 from brainprop.experiments import OF_ARCHITECTURE, Experiment, settings_fields
 from brainprop.paper import ALGORITHMS, ARCHITECTURES
 
 METAVARS = {int: "N", float: "X"}
+MAX_CONFIG_BYTES = 2**26
+_FIELDS = [field.name for field in dataclasses.fields(Experiment)]
 
 
 def parse(
@@ -66,7 +72,7 @@ def add_settings(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = (
         if field.name in leave_out:
             continue
         kind = field.metadata["kind"]
-        flags = {"action": "store_true", "default": None} if kind is bool else {
+        flags = {"action": argparse.BooleanOptionalAction} if kind is bool else {
             "type": kind, "metavar": METAVARS[kind]
         }  # fmt: skip
         group.add_argument(
@@ -119,7 +125,59 @@ def _by_architecture(name: str) -> str:
 def settings_given(arguments: argparse.Namespace) -> dict:
     """Returns the fields of `Experiment` that are given; the others keep their defaults."""
     given = {name: value for name, value in vars(arguments).items() if value is not None}
-    fields = {field.name for field in dataclasses.fields(Experiment)}
-    settings = {name: value for name, value in given.items() if name in fields}
+    settings = {name: value for name, value in given.items() if name in _FIELDS}
     own = {name: value for name, value in given.items() if name in _rule_arguments()}
     return settings | ({"rule_arguments": own} if own else {})
+
+
+def experiment_of(arguments: argparse.Namespace) -> Experiment:
+    """Makes the experiment from `--config`, if it is given, and from the command line, which wins.
+
+    Raises:
+        BrainPropError: As `Experiment` and `read_config`. Or if the data set, the architecture or
+            the algorithm is missing.
+    """
+    settings, plugins = read_config(arguments.config) if arguments.config else ({}, ())
+    given = settings_given(arguments)
+    if given.get("algorithm") in (None, settings.get("algorithm")):
+        own = settings.pop("rule_arguments", {}) | given.pop("rule_arguments", {})
+        given |= {"rule_arguments": own} if own else {}
+    settings |= given
+    missing = [name.upper() for name in _FIELDS[:3] if name not in settings]
+    if missing:
+        raise BrainPropError(f"{' and '.join(missing)} missing: --help lists all")
+    try:
+        return Experiment(**settings)
+    except BrainPropError as error:
+        absent = [name for name in plugins if name not in plugin_names()]
+        if not absent:
+            raise
+        hint = " ".join(f"--plugin {name}" for name in absent)
+        raise BrainPropError(f"{error}. {arguments.config} is of a run with {hint}") from error
+
+
+def read_config(path: Path) -> tuple[dict, list[str]]:
+    """Reads settings from a JSON file.
+
+    Args:
+        path: An object of settings by name, or one with such an object under "settings", as a
+            history of an earlier run has it.
+
+    Returns:
+        The settings, and the names of the plugins that the earlier run had.
+
+    Raises:
+        BrainPropError: If the file cannot be read, or a setting is unknown.
+    """
+    check_readable(path)
+    with reading(path, "give a JSON file of settings, such as the history of a run"):
+        content = json.loads(read_bytes(path, MAX_CONFIG_BYTES))
+        settings = content.get("settings", content) if isinstance(content, dict) else content
+        if not isinstance(settings, dict):
+            raise ValueError("it holds no settings by name")
+        own = dict(settings.pop("rule_arguments", {}))
+        plugins = [str(name) for name in content.get("plugins", ())]
+        given = {
+            known_name(f"setting in {path}", name, _FIELDS): settings[name] for name in settings
+        }
+    return given | ({"rule_arguments": own} if own else {}), plugins

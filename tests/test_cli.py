@@ -103,6 +103,76 @@ def test_a_run_can_be_watched(tmp_path):
     assert "log.csv" in refused(*watched)
 
 
+def test_a_history_repeats_its_run_bit_for_bit(tmp_path):
+    row = ("mnist", "dense", "brainprop", "--deterministic", "--epochs", 2, "--batch-size", 64)
+    few = ("--max-train-samples", 200, "--max-eval-samples", 100, "--seed", 3)
+    first = command(*row, *few, "--reward-noise", "0.1", "-s", "--output-dir", tmp_path / "first")
+    assert first.returncode == 0, first.stderr
+    history = tmp_path / "first" / "MNIST_dense_BrainProp_history.json"
+    again = command("--config", history, "-s", "--output-dir", tmp_path / "again")
+    assert again.returncode == 0, again.stderr
+    found = []
+    for folder in ("first", "again"):
+        told = json.loads((tmp_path / folder / history.name).read_text())
+        del told["history"]["seconds"]
+        weights = tmp_path / folder / "MNIST_dense_BrainProp_weights.h5"
+        found.append((told, weights.read_bytes()))
+    assert found[0] == found[1]
+
+
+def configured(content, tmp_path, monkeypatch, *arguments):
+    """The experiment that main.py makes of a file of settings and of its command line."""
+    file = tmp_path / "settings.json"
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    made = []
+    monkeypatch.setattr(cli, "_check_values", lambda _: None)
+    monkeypatch.setattr(cli, "data_for", lambda experiment, _: made.append(experiment))
+    monkeypatch.setattr(cli, "_train", lambda *_: 0)
+    assert cli.main(["--config", str(file), *arguments]) == 0
+    return made[0]
+
+
+def test_the_command_line_wins_over_settings_from_a_file(tmp_path, monkeypatch):
+    settings = {"Dataset": "cifar10", "architecture": "deep", "algorithm": "EBP", "epochs": 7,
+                "deterministic": True, "l2": 0, "max_train_samples": None}  # fmt: skip
+    experiment = configured(settings, tmp_path, monkeypatch)
+    assert experiment == cli.Experiment(
+        "CIFAR10", "deep", "EBP", epochs=7, deterministic=True, l2=0
+    )
+    arguments = ("--no-deterministic", "--epochs", "8", "MNIST", "--seed", "2", "conv")
+    experiment = configured(
+        {"settings": settings, "plugins": []}, tmp_path, monkeypatch, *arguments
+    )
+    assert experiment == cli.Experiment("MNIST", "conv", "EBP", seed=2, epochs=8, l2=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ({"epohcs": 3}, "'epohcs': did you mean epochs"),
+        ({"settings": {"temperature": 1}}, "'temperature'"),
+        ({"epochs": "3"}, "epochs must be a whole number"),
+        ({"jit_compile": 1}, "jit_compile must be true or false"),
+        ({"rule_arguments": {"x": 1}}, "EBP has no x"),
+        ({"dataset": 3, "architecture": None}, ""),
+        ("[1, 2]", "it holds no settings"),
+        ('{"settings": 3}', "it holds no settings"),
+        ("{", "is damaged"),
+        ("\xff", "is damaged"),
+    ],
+)
+def test_bad_settings_in_a_file_end_in_one_line(content, hint, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(PROJECT)
+    file = tmp_path / "settings.json"
+    if isinstance(content, dict):
+        content = json.dumps(content)
+    file.write_bytes(content.encode("latin-1"))
+    names = () if "dataset" in content else ("MNIST", "conv", "EBP")
+    assert cli.main(["--config", str(file), *names]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and hint in error
+
+
 def test_ebps_weights_load_into_brainprop(tmp_path):
     result = command("MNIST", "dense", "EBP", "-s", "--epochs", 1, "--output-dir", tmp_path, *SHORT)
     assert result.returncode == 0, result.stderr
@@ -131,6 +201,8 @@ BAD_ARGUMENTS = [
     ((*MNIST, "--batch-size", "0"), "batch_size"),
     ((*MNIST, "--no-such-option"), "--no-such-option"),
     ((*MNIST, "--resume"), "--checkpoint-dir"),
+    ((*MNIST, "--config", "missing.json"), "missing.json"),
+    ((*MNIST, "--config", "tests"), "tests is a folder"),
     ((*MNIST, "--gpus", "0"), "--gpus"),
     ((*MNIST, "--validation-split", "1"), "validation_split"),
     ((*MNIST, "-s", "-l", "main.py"), "-l"),

@@ -11,7 +11,6 @@ import keras
 import pytest
 
 from brainprop import cli
-from brainprop.experiments import Experiment
 from brainprop.reproduce import command as reproduce
 
 PROJECT = Path(__file__).parents[1]
@@ -60,7 +59,7 @@ def test_the_programs_take_the_commands_in_the_docs(words):
         seeds = [word.replace("$SLURM_ARRAY_TASK_ID", "1") for word in arguments]
         given = parser().parse_args(seeds)
         if program == ("main.py",):
-            Experiment(**cli.settings_given(given))
+            cli.experiment_of(given)
 
 
 def test_commands_are_found_in_each_place():

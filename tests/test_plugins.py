@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from brainprop import (
     BrainProp,
@@ -16,6 +18,7 @@ from brainprop import (
     Experiment,
     build_model,
     cli,
+    load_data,
     load_plugin,
     options,
     register_algorithm,
@@ -81,6 +84,9 @@ def test_a_run_with_plugins_names_them_and_its_weights_name_their_algorithm(tmp_
     assert f"{weights} comes from Boltzmann" in capsys.readouterr().out
     del ALGORITHMS["Boltzmann"]
     assert algorithm_of("output_of_Boltzmann") == "Boltzmann"
+    LOADED.clear()
+    assert run("--config", tmp_path / "MNIST_pooled_Boltzmann_history.json") == 2
+    assert "is of a run with --plugin architectures.py --plugin algo" in capsys.readouterr().err
 
 
 def test_an_architecture_of_any_layers_is_decided_by_the_seed():
@@ -110,6 +116,21 @@ def test_layers_without_a_seed_get_one_from_the_experiment():
     one, same = (build_model("MNIST", "plain", "EBP") for _ in range(2))
     for a, b in zip(one.variables, same.variables, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_data_set_trains_and_its_classes_are_named(tmp_path, capsys):
+    pytest.importorskip("sklearn")
+    row = ("digits", "conv", "BrainProp", "--plugin", PLUGINS / "datasets.py", "--batch-size", "16")
+    assert run(*row, "--epochs", "8", "-s", "--output-dir", tmp_path) == 0
+    told = json.loads((tmp_path / "Digits_conv_BrainProp_history.json").read_text())
+    assert told["best_val_accuracy"] > 0.85
+    _, (images, labels) = load_data("Digits")
+    Image.fromarray(images[0, ..., 0]).save(tmp_path / "digit.png")
+    capsys.readouterr()
+    weights = tmp_path / "Digits_conv_BrainProp_weights.h5"
+    assert run(*row, "-l", weights, "--predict", tmp_path / "digit.png") == 0
+    best = capsys.readouterr().out.splitlines()[2:]
+    assert re.fullmatch(rf" +\d\.\d{{4}}  {labels[0]}", best[0]) and len(best) == 5
 
 
 def test_an_algorithm_is_defined_by_its_loss():

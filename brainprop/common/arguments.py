@@ -16,7 +16,8 @@ class ArgumentParser(argparse.ArgumentParser):
     """An argument parser that tells errors in one line."""
 
     def parse_args(self, args=None, namespace=None):
-        arguments, unknown = self.parse_known_args(args, namespace)
+        # Options may stand between positional arguments that can be left out.
+        arguments, unknown = self.parse_known_intermixed_args(args, namespace)
         if unknown:
             meant = closest(unknown[0].partition("=")[0], self._option_string_actions)
             hint = f"did you mean {meant}?" if meant else "--help lists all"
