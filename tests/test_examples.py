@@ -1,14 +1,17 @@
 """The examples run, on few samples."""
 
+import io
 import re
 import runpy
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import brainprop
-from examples import from_scratch, local_rule_mnist, own_network
+from examples import duplicates, from_scratch, jpeg_readers, local_rule_mnist, own_network
 
 EXAMPLES = Path(own_network.__file__).parent
 
@@ -107,3 +110,28 @@ def test_from_scratch_learns_in_80_lines_that_import_nothing_of_ours(capsys):
     assert len(code.splitlines()) <= 80 and not re.search(r"(from|import) brainprop", code)
     assert from_scratch.main(epochs=2, training_images=3200) > 0.5
     assert len(re.findall(r"epoch \d+: mean reward \d", capsys.readouterr().out)) == 2
+
+
+def test_duplicates_are_counted():
+    """Training: a twice, b under two labels, a gray c; testing: a again, b under a third label."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.integers(256, size=(4, 4, 3), dtype="uint8") for _ in range(2))
+    c = np.full((4, 4, 3), 9, "uint8")
+    train = np.stack([a, a, b, b, c]), np.array([0, 0, 1, 2, 3])
+    test = np.stack([a, b, b[::-1]]), np.array([0, 0, 1])
+    assert list(duplicates.counts(train, test).values()) == [2, 1, 0, 0, 2, 1, 1, 0]
+
+
+def test_jpeg_readers_are_compared(tmp_path, capsys, monkeypatch):
+    noise = np.random.default_rng(0).integers(256, size=(64, 64, 3), dtype="uint8")
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        for name, image in (("train/a", noise), ("val/b", noise[..., 0])):
+            file = io.BytesIO()
+            Image.fromarray(image).save(file, "JPEG")
+            archive.writestr(f"tiny/{name}.JPEG", file.getvalue())
+    monkeypatch.setattr("sys.argv", ["jpeg_readers", str(tmp_path / "images.zip")])
+    assert jpeg_readers.main() == 0
+    kinds, *methods = capsys.readouterr().out.splitlines()
+    assert kinds == "1 images L in val, 1 images RGB in train"
+    shares = [float(line.split()[1]) for line in methods]
+    assert shares[0] == shares[1] > 50 and shares[2] == 0  # INTEGER_FAST is the default.

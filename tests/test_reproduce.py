@@ -341,10 +341,10 @@ def test_a_damaged_result_is_told(tmp_path, capsys):
     RunFiles(tmp_path, dense()).result.write_text("damaged")
     arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1", "--results", str(tmp_path)]
     assert reproduce.main(arguments) == 2
-    assert "delete it to have the run repeated" in capsys.readouterr().err
+    assert "move it away to have the run repeated" in capsys.readouterr().err
     assert reproduce.main([*arguments, "--dry-run"]) == 0
     captured = capsys.readouterr()
-    assert "delete it to have the run repeated" in captured.err
+    assert "move it away to have the run repeated" in captured.err
     assert captured.out.startswith("1 run, 0 finished")
 
 

@@ -1,20 +1,11 @@
-"""Reading files that may be damaged or hostile: bounded memory, and one type of error."""
+"""Reading files that may be damaged: one type of error, whatever the parser raises."""
 
 import contextlib
 import errno
-import math
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from brainprop.common.errors import BrainPropError, one_line
-
-_HEADER_READERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
 
 
 @contextlib.contextmanager
@@ -72,55 +63,3 @@ def read_bytes(path: Path, limit: int = 2**30) -> bytes:
     if size > limit:
         raise ValueError(f"{size} bytes are more than its at most {limit}")
     return path.read_bytes()
-
-
-@contextlib.contextmanager
-def open_zip(path: Path, limit: int) -> Iterator[zipfile.ZipFile]:
-    """Opens a zip whose members can be read in bounded memory.
-
-    Args:
-        path: The zip.
-        limit: How many bytes all its members together may unpack to.
-
-    Yields:
-        The archive. What zipfile then unpacks of a member never exceeds the size checked here.
-
-    Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is encrypted, compressed otherwise than by deflate, or too large.
-        zipfile.BadZipFile: If it is no zip.
-    """
-    check_regular(path)
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        for member in members:
-            if member.flag_bits & 1:
-                raise ValueError(f"member {member.filename!r} is encrypted")
-            # zipfile inflates piece by piece, but unpacks the other methods' blocks whole
-            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise ValueError(f"member {member.filename!r} is compressed in an unusual way")
-        total = sum(member.file_size for member in members)
-        if total > limit:
-            raise ValueError(f"it would unpack to {total} bytes, more than its at most {limit}")
-        yield archive
-
-
-def read_array(archive: zipfile.ZipFile, name: str, kinds: str = "iu") -> np.ndarray:
-    """Reads one array of an open npz file, allocating no more than it holds.
-
-    Args:
-        archive: What `open_zip` yields.
-        name: Of the array.
-        kinds: NumPy's letters for the kinds of data that it may hold.
-    """
-    if f"{name}.npy" not in archive.namelist():
-        raise ValueError(f"it holds no {name}")
-    with archive.open(f"{name}.npy") as member:
-        shape, _, dtype = _HEADER_READERS[np.lib.format.read_magic(member)](member)
-        if dtype.kind not in kinds:
-            raise ValueError(f"{name} holds {dtype}, which it may not")
-        size = archive.getinfo(f"{name}.npy").file_size - member.tell()
-        if math.prod(shape) * dtype.itemsize != size:
-            raise ValueError(f"{name} has {size} bytes, which do not make {shape} of {dtype}")
-        member.seek(0)
-        return np.lib.format.read_array(member, allow_pickle=False)

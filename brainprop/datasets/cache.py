@@ -40,6 +40,7 @@ def cached_images(
     images = _mapped(cache, digest, shape)
     if images is not None:
         return images
+    print(f"decoding {shape[0]} images, once: {cache} keeps them", file=sys.stderr)
     try:
         with written_whole(cache) as partial, partial.open("wb") as file:
             file.write(digest)

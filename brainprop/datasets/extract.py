@@ -79,7 +79,8 @@ def _write(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], directory: 
     remove_stale(folder)
     partial = passing_path(folder)  # Of this process alone.
     total = sum(member.file_size for member in members)
-    with tqdm(total=total, desc="Extracting", unit="B", unit_scale=True) as progress:
+    # Without a terminal, disable=None shows no bar.
+    with tqdm(total=total, desc="Extracting", unit="B", unit_scale=True, disable=None) as progress:
         try:
             for member in members:
                 with reading(f"{archive.filename}: {member.filename!r}", SOURCE.remedy):

@@ -104,7 +104,7 @@ class ImageFolder:
             contents,
             (len(paths), *shape),
             lambda: each_picture(
-                tqdm(paths, desc="Decoding images", unit="image", leave=False), shape
+                tqdm(paths, desc="Decoding images", unit="image", leave=False, disable=None), shape
             ),
         )
         return (

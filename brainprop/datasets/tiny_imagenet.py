@@ -192,7 +192,7 @@ def _open(path: Path) -> Iterator[_Folder | _Zip]:
 def _decoded(source: _Folder | _Zip, names: Iterable[str]) -> Iterator[np.ndarray]:
     """Decodes images one by one, to uint8 of shape (64, 64, 3)."""
     height, width, _ = IMAGE_SHAPE
-    for name in tqdm(names, desc="Decoding images", unit="image", leave=False):
+    for name in tqdm(names, desc="Decoding images", unit="image", leave=False, disable=None):
         with reading(f"{source.path}/{name}", source.remedy):
             content = io.BytesIO(source.content(name))
             with Image.open(content, formats=["JPEG"]) as image:

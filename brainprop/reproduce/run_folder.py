@@ -118,7 +118,7 @@ class RunFiles:
         Raises:
             BrainPropError: The result is damaged.
         """
-        with reading(self.result, "delete it to have the run repeated"):
+        with reading(self.result, "move it away to have the run repeated"):
             told = json.loads(self.result.read_text(encoding="utf-8"))
             return Status.DIVERGED if has_diverged(told["history"]) else Status.FINISHED
 

@@ -16,7 +16,7 @@ import numpy as np
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import make_directory, writing, written_whole
 from brainprop.common.plugins import plugin_names
-from brainprop.common.reading import open_zip, read_array, reading
+from brainprop.common.reading import check_regular, reading
 from brainprop.experiments import Experiment
 from brainprop.training.run import Schedule, has_diverged
 
@@ -251,16 +251,13 @@ def load(path: Path) -> Checkpoint:
     Raises:
         BrainPropError: If it is damaged or no checkpoint.
     """
-    with reading(path, "delete it"):
-        # Nothing in it is compressed, so it cannot hold more than its own size.
-        with open_zip(path, path.stat().st_size) as archive:
-            state = json.loads(str(read_array(archive, "state", "U")))
-            members = archive.namelist()
+    with reading(path, "move it away"):
+        check_regular(path)
+        with np.load(path, allow_pickle=False) as archive:
+            state = json.loads(str(archive["state"]))
             for name in ("variables", "best_weights"):
-                count = sum(member.startswith(f"{name}_") for member in members)
-                state[name] = [
-                    read_array(archive, f"{name}_{index}", "fiub") for index in range(count)
-                ]
+                count = sum(member.startswith(f"{name}_") for member in archive.files)
+                state[name] = [archive[f"{name}_{index}"] for index in range(count)]
         return Checkpoint(**state)
 
 
@@ -282,7 +279,7 @@ def newest(directory: Path, settings: Experiment | Schedule) -> Checkpoint | Non
     if candidates:
         raise BrainPropError(
             f"all checkpoints in {directory} are damaged or cannot be read, as printed above: set "
-            "that right, or delete those that are damaged to start from the beginning"
+            "that right, or move those that are damaged away to start from the beginning"
         )
     return None
 
