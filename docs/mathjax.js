@@ -1,0 +1,2 @@
+// What pymdownx.arithmatex marks as formulas.
+window.MathJax = { tex: { inlineMath: [["\\(", "\\)"]], displayMath: [["\\[", "\\]"]] } };
