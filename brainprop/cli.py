@@ -17,12 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from brainprop.common.arguments import ArgumentParser, check_number, path_of
-from brainprop.common.commands import FAILURE, SIGNAL_BASE, SUCCESS, run_command
+from brainprop.common.commands import FAILURE, SIGNAL_BASE, SUCCESS, handled_by, run_command
 from brainprop.common.errors import BrainPropError, printable
 from brainprop.common.files import check_figure, check_output, check_readable, make_directory
-from brainprop.common.signals import handled_by
-from brainprop.common.startup import prepare_environment, start_tensorflow
-from brainprop.common.streams import prepare_streams
+from brainprop.common.startup import start_tensorflow
 from brainprop.datasets.pictures import read_pictures
 from brainprop.datasets.table import DATASETS, Data
 from brainprop.experiments import Experiment, data_for
@@ -58,8 +56,6 @@ def main(argv: list[str] | None = None) -> int:
         2 bad input, a device that fails or a file that cannot be written, 128 + n ended by
         signal n.
     """
-    prepare_environment()
-    prepare_streams()
     debug = "--debug" in (sys.argv if argv is None else argv)
     return run_command(lambda: _run(parse(_parser, argv)), _parser(), debug)
 

@@ -455,7 +455,7 @@ def test_a_closed_stderr_is_no_traceback(closed):
     result = subprocess.run(f"{bad} {closed}", shell=True, capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (2, "")
     script = (
-        "from brainprop.common import streams; streams.prepare_streams(); "
+        "from brainprop.common import commands; commands._prepare_streams(); "
         "raise SystemExit(open('/dev/null').fileno())"
     )
     next_file = shlex.join([sys.executable, "-c", script])

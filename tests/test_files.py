@@ -1,13 +1,15 @@
 """Files that appear whole or not at all."""
 
+import io
 import os
 import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from brainprop.common import files
-from brainprop.common.errors import BrainPropError
+from brainprop.common.errors import BrainPropError, one_line
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
@@ -56,11 +58,7 @@ def test_what_another_user_left_is_left_alone(tmp_path, monkeypatch):
     assert (tmp_path / "file").exists() and old.exists()
 
 
-def test_a_name_is_taken_once_also_without_hard_links(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise PermissionError(1, "Operation not permitted")
-
-    monkeypatch.setattr(files.os, "link", refuse)
+def test_a_name_is_taken_once(tmp_path):
     path = tmp_path / "file"
     with files.written_whole(path, overwrite=False) as partial:
         partial.write_text("first")
@@ -103,3 +101,10 @@ def test_a_file_has_the_permissions_that_the_process_gives(tmp_path):
     finally:
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_message_names_no_address_in_memory():
+    with pytest.raises(OSError) as caught:
+        Image.open(io.BytesIO(b"no picture"))
+    assert "0x" in str(caught.value)
+    assert one_line(caught.value) == "cannot identify image file"

@@ -15,9 +15,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism  # None is public.
 
-from brainprop.common import signals
+from brainprop.common import commands
+from brainprop.common.commands import handled_by
 from brainprop.common.errors import BrainPropError
-from brainprop.common.signals import handled_by
 from brainprop.datasets.table import hold_out
 from brainprop.experiments import Experiment
 from brainprop.networks import models
@@ -403,7 +403,7 @@ def test_resuming_before_the_first_checkpoint_starts_from_the_beginning(data, tm
     assert "from the beginning" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("number", signals.SIGNALS)
+@pytest.mark.parametrize("number", commands.SIGNALS)
 def test_a_signal_ends_training_after_the_batch_and_resuming_goes_on(
     data, tmp_path, number, request
 ):
@@ -419,11 +419,11 @@ def test_a_signal_ends_training_after_the_batch_and_resuming_goes_on(
             if steps == 12:
                 os.kill(os.getpid(), number)
 
-    handlers = [signal.getsignal(number) for number in signals.SIGNALS]
+    handlers = [signal.getsignal(number) for number in commands.SIGNALS]
     done = train(settings, data, checkpoint_dir=tmp_path, callbacks=[SignalInThirdEpoch()])
     assert done.outcome is Outcome.INTERRUPTED and done.interrupted_by is number
     assert done.epochs == 2 and steps == 12
-    assert [signal.getsignal(number) for number in signals.SIGNALS] == handlers
+    assert [signal.getsignal(number) for number in commands.SIGNALS] == handlers
     _, resumed = run(settings, data, tmp_path, resume=True)
     _, whole = run(settings, data)
     assert without_seconds(resumed.history) == without_seconds(whole.history)

@@ -1,4 +1,4 @@
-"""Checking what users give: names, numbers, command lines."""
+"""Checks of what users give: names, numbers, command lines."""
 
 import argparse
 import difflib
@@ -7,13 +7,12 @@ import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from brainprop.common.commands import BAD_INPUT
 from brainprop.common.errors import BrainPropError
-
-BAD_INPUT = 2  # The exit code, as argparse has it.
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """An argument parser that tells errors in one line."""
+    """An argument parser that prints errors in one line."""
 
     def parse_args(self, args=None, namespace=None):
         # Options may stand between positional arguments that can be left out.
@@ -28,20 +27,20 @@ class ArgumentParser(argparse.ArgumentParser):
         raise SystemExit(self.report(message))
 
     def report(self, problem: str | Exception) -> int:
-        """Tells on stderr what is wrong, and returns the exit code `BAD_INPUT`."""
+        """Prints on stderr what is wrong, and returns the exit code `BAD_INPUT`."""
         line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(problem))
         print(f"{self.prog}: error: {line}", file=sys.stderr)
         return BAD_INPUT
 
 
 def path_of(text: str) -> Path:
-    """What argparse makes of the name of a file or a folder; an empty one is a slip, as of "$DIR".
+    """Returns the path that an argument names. An empty one is a mistake, as an unset "$DIR".
 
     Raises:
-        argparse.ArgumentTypeError: It is empty.
+        argparse.ArgumentTypeError: If it is empty.
     """
     if not text:
-        raise argparse.ArgumentTypeError("an empty name: give that of a file or a folder")
+        raise argparse.ArgumentTypeError("an empty name: give the name of a file or a folder")
     return Path(text)
 
 
@@ -65,33 +64,35 @@ def known_name(kind: str, name: str, known: Collection[str]) -> str:
 
 
 def check_number(name: str, value, kind: type, low: float, high: float) -> None:
-    """Refuses what is not a number within its range.
+    """Checks that a value is a number within its range.
 
     Args:
-        name: Of the argument, for the message.
-        value: What was given.
+        name: The name of the argument, for the message.
+        value: The value that was given.
         kind: `int` for whole numbers only, or `float`.
-        low, high: The smallest and the largest value allowed.
+        low: The smallest value allowed.
+        high: The largest value allowed.
 
     Raises:
-        BrainPropError: It is no such number.
+        BrainPropError: If it is not.
     """
     accepted = numbers.Integral if kind is int else numbers.Real
     is_number = isinstance(value, accepted) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:  # Not a number is not within, either.
+    if not is_number or not low <= value <= high:
         what = "a whole number" if kind is int else "a number"
         raise BrainPropError(f"{name} must be {what} from {low} to {high}, not {value!r}")
 
 
 def closest(name: str, options: Iterable[str]) -> str | None:
-    """The option that somebody probably meant: "cifar-10" gives "CIFAR10".
+    """Returns the option that a user probably meant: "CIFAR10" for "cifar-10".
 
     Args:
-        name: What they wrote.
-        options: What they could have written.
+        name: What the user gave.
+        options: The valid names.
 
     Returns:
-        The most similar one, whatever its case, hyphens and underscores; `None` if none is similar.
+        The most similar option, regardless of case, hyphens and underscores. `None` if no option
+        is similar.
     """
 
     def plain(text: str) -> str:

@@ -1,36 +1,49 @@
-"""What all commands share: exit codes, and one line on stderr for what ends one early.
+"""What all commands share: streams, signals, exit codes, and one line for what ends them early."""
 
-The exit code of bad input is `arguments.BAD_INPUT`.
-"""
+from __future__ import annotations
 
+import io
+import os
 import signal
+import stat
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
-from brainprop.common.arguments import ArgumentParser
 from brainprop.common.errors import BrainPropError, one_line, printable
-from brainprop.common.signals import handled_by
-from brainprop.common.streams import end_stdout
+from brainprop.common.startup import prepare_environment
 
-SUCCESS, FAILURE, SIGNAL_BASE = 0, 1, 128
+if TYPE_CHECKING:
+    from brainprop.common.arguments import ArgumentParser
+
+# The exit codes; a command that signal n ends has SIGNAL_BASE + n.
+SUCCESS, FAILURE, BAD_INPUT, SIGNAL_BASE = 0, 1, 2, 128
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal is closed.
 
 
 def run_command(
-    work: Callable[[], int], parser: ArgumentParser, debug: bool = False, farewell="interrupted"
+    work: Callable[[], int],
+    parser: ArgumentParser,
+    debug: bool = False,
+    farewell: str = "interrupted",
 ) -> int:
-    """Does what a command line asks for, and tells in one line on stderr what ends it early.
+    """Runs a command, and prints one line on stderr if anything ends it early.
 
     Args:
-        work: Returns the exit code.
-        parser: Tells errors.
-        debug: Errors are raised instead.
-        farewell: What to say when a signal ends it.
+        work: Reads the arguments, does what they ask for, and returns the exit code.
+        parser: Prints errors.
+        debug: Whether to raise errors instead. Defaults to False.
+        farewell: The line to print when a signal ends the command. Defaults to "interrupted".
 
     Returns:
         The exit code.
     """
+    prepare_environment()
+    _prepare_streams()
     try:
-        with handled_by(_interrupt):  # By KeyboardInterrupt, so that it tidies up.
+        with handled_by(_interrupt):
             code = work()
         sys.stdout.flush()
         return code
@@ -43,18 +56,80 @@ def run_command(
         return SIGNAL_BASE + (interrupt.args[0] if interrupt.args else signal.SIGINT)
     except BrokenPipeError:
         return FAILURE
-    except MemoryError as error:  # While TensorFlow runs, `devices.failures_told` meets it.
+    except MemoryError as error:  # While TensorFlow runs, `devices.failures_told` handles it.
         if debug:
             raise
         return parser.report(f"out of memory ({one_line(error)}): end other programs")
-    except OSError as error:  # Nothing else has met it: as a rule, stdout's disk is full.
+    except OSError as error:  # Whatever handles other files has handled theirs: it is stdout.
         if debug:
             raise
         what, why = printable(error.filename or "what this prints"), error.strerror
         return parser.report(f"{what} cannot be written ({why}): make room, or write elsewhere")
     finally:
-        end_stdout()
+        try:
+            sys.stdout.flush()
+        except OSError:  # Python would print a message when it flushes at exit.
+            give_up_stdout()
 
 
 def _interrupt(number, frame):
+    """Handles a signal by an exception, so that files are closed and temporary ones removed."""
     raise KeyboardInterrupt(number)
+
+
+@contextmanager
+def handled_by(handler: Callable) -> Iterator[None]:
+    """Makes a handler handle `SIGNALS`, where Python allows that: in the main thread.
+
+    Signals that are ignored stay ignored, as a shell wants it for jobs in the background.
+
+    Args:
+        handler: The handler, as `signal.signal` takes it.
+    """
+
+    def hung_up(number, frame):
+        _give_up_closed_terminal()
+        handler(number, frame)
+
+    previous = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                handle = hung_up if number == signal.SIGHUP else handler
+                previous[number] = signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
+
+
+def _prepare_streams() -> None:
+    """Opens the standard streams that are closed, and lets stdout print the name of any file.
+
+    A file that is opened later would otherwise become stderr, to which libraries write.
+    """
+    # In the order of the descriptors, since each takes the lowest that is free.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, errors="backslashreplace"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def give_up_stdout() -> None:
+    """Discards what is printed from now on, since stdout is closed or full."""
+    _discard(sys.stdout.fileno())
+
+
+def _give_up_closed_terminal() -> None:
+    """Discards what is printed to a terminal that is closed, where printing fails."""
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            is_device = stat.S_ISCHR(os.fstat(descriptor).st_mode)
+            if is_device and not os.isatty(descriptor):
+                _discard(descriptor)
+
+
+def _discard(descriptor: int) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

@@ -1,4 +1,4 @@
-"""What TensorFlow runs on."""
+"""The devices that TensorFlow runs on."""
 
 import os
 import platform
@@ -10,12 +10,12 @@ import tensorflow as tf
 
 from brainprop.common.errors import BrainPropError, one_line
 
-# From this compute capability on, NVIDIA's GPUs calculate in bfloat16.
+# NVIDIA's GPUs from this compute capability on calculate in bfloat16.
 BFLOAT16_CAPABILITY = (8, 0)
 
 
 def description() -> str:
-    """The device in a few words: the GPUs' names, or the processor's and why it is no GPU."""
+    """Returns the names of the GPUs, or of the processor with the reason why it is no GPU."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
@@ -34,13 +34,13 @@ def announce(what: str) -> None:
     """Prints what runs on which device.
 
     Args:
-        what: The experiment's name, and its seed where it matters.
+        what: The experiment's name, and its seed where one is used.
     """
     print(f"{what}, on {description()}", flush=True)
 
 
 def _cores() -> int | None:
-    """How many cores TensorFlow may use: a scheduler may have given the process a part of them."""
+    """Returns the number of cores that the process may use, which a scheduler may limit."""
     threads = tf.config.threading.get_intra_op_parallelism_threads()
     if hasattr(os, "sched_getaffinity"):  # macOS has none.
         return threads or len(os.sched_getaffinity(0))
@@ -48,7 +48,7 @@ def _cores() -> int | None:
 
 
 def processor() -> str:
-    """The name of the machine's processor."""
+    """Returns the name of the machine's processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # Only Linux has this file.
@@ -59,10 +59,10 @@ def processor() -> str:
 
 @contextmanager
 def failures_told() -> Iterator[None]:
-    """Turns what TensorFlow raises when a device fails into the one error that users meet.
+    """Turns TensorFlow's errors of a failing device into the one error that users meet.
 
     Raises:
-        BrainPropError: The device is out of memory, or fails otherwise.
+        BrainPropError: If the device is out of memory, or fails otherwise.
     """
     try:
         yield
@@ -80,22 +80,21 @@ def failures_told() -> Iterator[None]:
     ) as error:
         raise BrainPropError(
             f"TensorFlow failed on {description()} ({one_line(error)}): CUDA_VISIBLE_DEVICES=-1 "
-            "does without a GPU, main.py's --debug tells more"
+            "runs it without a GPU, main.py's --debug prints more"
         ) from error
 
 
 def strategy(gpus: int | None) -> tf.distribute.Strategy:
-    """Spreads every batch over several GPUs, or leaves it to the one device there is.
+    """Returns the strategy that spreads every batch over several GPUs, or uses the one device.
 
-    The batch size and the update stay those of one device, which `check_even_parts` sees to. Batch
-    normalization takes the moments of each device's part of the batch, and averages them in its
-    moving averages.
+    The batch size and the update stay the same, given `check_even_parts`. Batch normalization
+    takes the moments of each device's part of the batch, and averages them in its moving averages.
 
     Args:
-        gpus: How many; `None` uses what TensorFlow uses by itself.
+        gpus: The number of GPUs; `None` uses the device that TensorFlow chooses.
 
     Raises:
-        BrainPropError: There are not so many.
+        BrainPropError: If there are fewer GPUs.
     """
     if gpus is None:
         return tf.distribute.get_strategy()
@@ -106,8 +105,8 @@ def strategy(gpus: int | None) -> tf.distribute.Strategy:
 
 
 def replicas() -> int:
-    """Returns over how many devices `tf.distribute` spreads the batch; gradients are summed."""
-    context = tf.distribute.get_replica_context()  # None where a batch is not spread.
+    """Returns the number of devices over which `tf.distribute` spreads the batch."""
+    context = tf.distribute.get_replica_context()  # None outside of a strategy.
     return context.num_replicas_in_sync if context else 1
 
 
@@ -128,16 +127,16 @@ def replica_seed(generator) -> tf.Tensor:
 
 
 def check_even_parts(sizes: Mapping[str, int]) -> None:
-    """Refuses batches that the devices of a `strategy` cannot share evenly.
+    """Checks that the devices of a `strategy` can share batches evenly.
 
-    Each device's average would count alike, whatever the size of its part; and Keras cannot start
-    with a batch whose parts differ in size.
+    Each device's average counts the same, regardless of the size of its part. And Keras cannot
+    start with a batch whose parts differ in size.
 
     Args:
-        sizes: Numbers of images, and what they are.
+        sizes: Numbers of images, by what they are.
 
     Raises:
-        BrainPropError: The number of devices does not divide one of them.
+        BrainPropError: If the number of devices does not divide one of them.
     """
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
     for images, size in sizes.items():
@@ -149,7 +148,7 @@ def check_even_parts(sizes: Mapping[str, int]) -> None:
 
 
 def mixed_precision_policy() -> str:
-    """The Keras policy for mixed precision here: bfloat16, or float16 on an older GPU."""
+    """Returns the Keras policy for mixed precision: bfloat16, or float16 on an older GPU."""
     for gpu in tf.config.list_physical_devices("GPU"):
         details = tf.config.experimental.get_device_details(gpu)
         if details.get("compute_capability", BFLOAT16_CAPABILITY) < BFLOAT16_CAPABILITY:

@@ -1,24 +1,30 @@
-"""The one error that users meet: something given to the program is at fault."""
+"""The one error that users meet."""
+
+import re
 
 
 class BrainPropError(Exception):
-    """A bad argument, file or environment, told in one line.
+    """A bad argument, file or environment, in one line.
 
-    The message names the thing at fault and the way out of it. The command line
-    prints it on stderr and exits with code 2; from Python it is raised as it is.
+    The message names what is wrong and the way out. The command line prints it on stderr and exits
+    with code 2; Python code gets it as an exception.
     """
 
 
 class StdoutLost(BrainPropError):
-    """Nobody reads what is printed any more, so that the whole command ends."""
+    """Stdout is closed, so that the whole command ends."""
 
 
 def printable(thing: object) -> str:
-    """Tells whatever a user gave on one line, with "?" for what cannot be printed."""
+    """Returns anything that a user gave as one line, with "?" for what cannot be printed."""
     text = " ".join(str(thing).split())
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def one_line(error: object) -> str:
-    """Tells an exception in one short line: its message, or its type where it has none."""
-    return printable(error)[:200] or type(error).__name__
+    """Returns an exception as one short line: its message, or its type if it has none.
+
+    Objects without a name, such as "<_io.BytesIO object at 0x7f0c>", are left out.
+    """
+    message = re.sub(r" ?<[\w.]+ object at 0x[0-9a-f]+>", "", printable(error))
+    return message[:200] or type(error).__name__

@@ -11,7 +11,7 @@ from types import ModuleType
 
 from brainprop.common.errors import BrainPropError, one_line
 from brainprop.common.files import check_readable
-from brainprop.common.streams import quiet_stderr
+from brainprop.common.startup import quiet_stderr
 
 # The modules of the files that have run, by absolute path, in order.
 LOADED: dict[Path, ModuleType] = {}

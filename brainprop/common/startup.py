@@ -1,27 +1,29 @@
-"""Starting TensorFlow, which takes seconds: only once the arguments are checked."""
+"""The start of TensorFlow, which takes seconds: only once the arguments are checked."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from brainprop.common.errors import BrainPropError, one_line
-from brainprop.common.streams import quiet_stderr
 
-# What TensorFlow reads when it is imported. By itself it uses oneDNN only on the newest processors;
-# on older ones, too, the convolutional networks train faster with it, and dense ones as fast
-# (`benchmarks`, switches). And by itself it takes all of a GPU's memory at once, so that no two
-# runs could share one.
+# TensorFlow reads these when it is imported. Without them it uses oneDNN on the newest processors
+# only, while older ones train convolutional networks faster with it, too, and dense ones as fast
+# (`benchmarks`, switches). And it takes all memory of a GPU at once, so that no two runs can share
+# one.
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_ENABLE_ONEDNN_OPTS": "1",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }
-# Whatever the environment and keras.json choose, for other programs.
+# These hold regardless of the environment and keras.json, which are for other programs.
 OURS = {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "agg"}
 
 
 def prepare_environment() -> None:
-    """Sets `OURS`, and `ENVIRONMENT` where the user has not, before TensorFlow is imported.
+    """Sets `OURS`, and each of `ENVIRONMENT` that is not set.
 
-    The commands do so first of all, since downloading a data set imports Keras already.
+    Call it before anything imports Keras or TensorFlow; downloads of data sets do.
     """
     os.environ |= ENVIRONMENT | os.environ | OURS
 
@@ -30,19 +32,43 @@ def start_tensorflow() -> None:
     """Imports TensorFlow without its notes on the machine.
 
     Raises:
-        BrainPropError: It cannot be imported.
+        BrainPropError: If it cannot be imported.
     """
     prepare_environment()
     try:
         with quiet_stderr():
             import keras
-            import tensorflow  # noqa: F401  # Its notes and its absence are told here.
+            import tensorflow  # noqa: F401  # Its notes and its absence are handled here.
     except Exception as error:  # Libraries that do not match raise types of their own.
         way_out = "pip install -r requirements.txt"
-        if "configuration" in str(error):  # As Keras calls what stands in its file.
-            way_out = "set right or delete keras.json, in KERAS_HOME or ~/.keras"
+        if "configuration" in str(error):  # Keras's word for the content of its file.
+            way_out = "correct or delete keras.json, in KERAS_HOME or ~/.keras"
         raise BrainPropError(
             f"TensorFlow cannot be imported ({one_line(error)}): {way_out}"
         ) from error
 
     keras.config.set_floatx("float32")
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Hides what is written to stderr, also by C++: TensorFlow writes before it reads its level.
+
+    If the block raises, what was hidden is written after all.
+    """
+    try:
+        notes, stderr = tempfile.TemporaryFile(), os.dup(2)  # noqa: SIM115  # Closed below.
+    except OSError:  # Stderr is closed, or there is no room for a file: the notes may be seen.
+        yield
+        return
+    with notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            notes.seek(0)
+            os.write(stderr, notes.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)

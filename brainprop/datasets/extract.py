@@ -16,7 +16,6 @@ from brainprop.common.arguments import ArgumentParser
 from brainprop.common.commands import SUCCESS, run_command
 from brainprop.common.files import passing_path, remove_stale, writing
 from brainprop.common.reading import check_regular, reading
-from brainprop.common.streams import prepare_streams
 from brainprop.datasets.tiny_imagenet import FOLDER, SOURCE, prefix_of
 
 _LAST = f"{FOLDER}/wnids.txt"
@@ -104,16 +103,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 success, 1 stdout is closed, 2 bad input or a file that cannot be written,
         128 + n ended by signal n.
     """
-    prepare_streams()
     parser = ArgumentParser(
         prog="tinyimagenet.py",
         description=f"Extracts {SOURCE.file_name} of the current directory into it. Run it again "
         "after an interruption: it writes only what is missing.",
         epilog=f"The zip is at {SOURCE.url} (237 MB).",
     )
-    parser.parse_args(arguments)
 
     def work() -> int:
+        parser.parse_args(arguments)
         written = extract(Path(SOURCE.file_name), Path())
         print(f"{FOLDER}: " + (f"extracted {written} files" if written else "already complete"))
         return SUCCESS

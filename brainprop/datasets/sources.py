@@ -15,7 +15,7 @@ from pathlib import Path
 
 from brainprop.common.errors import BrainPropError, one_line
 from brainprop.common.files import PARTIAL_SUFFIX, remove_stale
-from brainprop.common.streams import quiet_stderr
+from brainprop.common.startup import quiet_stderr
 
 ENVIRONMENT_VARIABLE = "BRAINPROP_DATA"
 PROJECT_DIR = Path(__file__).resolve().parents[2]

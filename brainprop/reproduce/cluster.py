@@ -9,8 +9,7 @@ from pathlib import Path
 
 from brainprop.common.errors import BrainPropError
 from brainprop.common.plugins import LOADED, load_plugin
-from brainprop.common.startup import prepare_environment
-from brainprop.common.streams import quiet_stderr
+from brainprop.common.startup import prepare_environment, quiet_stderr
 from brainprop.experiments import Experiment
 from brainprop.reproduce.run_folder import Attempt, Status, complete
 

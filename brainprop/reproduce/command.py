@@ -13,12 +13,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from brainprop.common.arguments import BAD_INPUT, ArgumentParser, check_number, known_name, path_of
-from brainprop.common.commands import FAILURE, SIGNAL_BASE, SUCCESS, run_command
+from brainprop.common.arguments import ArgumentParser, check_number, known_name, path_of
+from brainprop.common.commands import BAD_INPUT, FAILURE, SIGNAL_BASE, SUCCESS, run_command
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import make_directory, writing
-from brainprop.common.startup import prepare_environment
-from brainprop.common.streams import prepare_streams
 from brainprop.datasets.sources import no_downloads
 from brainprop.datasets.table import DATASETS, MAX_INTEGER, load_data
 from brainprop.experiments import Experiment, data_for
@@ -42,8 +40,6 @@ def main(argv: list[str] | None = None) -> int:
         then ends), 2 bad input, a run that failed or a file that cannot be written, 128 + n ended
         by signal n.
     """
-    prepare_environment()
-    prepare_streams()
 
     def work() -> int:
         arguments = parse(_parser, argv)

@@ -97,7 +97,7 @@ class Interruption(keras.callbacks.Callback):
         self.received = None
 
     def note(self, number, frame):
-        """Handles a signal; pass it to `signals.handled_by`."""
+        """Handles a signal; pass it to `commands.handled_by`."""
         if self.received is not None and number != signal.SIGHUP:
             raise KeyboardInterrupt(number)
         self.received = self.received or signal.Signals(number)

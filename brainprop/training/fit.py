@@ -11,10 +11,9 @@ import keras
 import numpy as np
 
 from brainprop.common import devices
+from brainprop.common.commands import give_up_stdout, handled_by
 from brainprop.common.errors import BrainPropError, StdoutLost
 from brainprop.common.files import writing
-from brainprop.common.signals import handled_by
-from brainprop.common.streams import give_up_stdout
 from brainprop.datasets.table import Data, Split, checksum, hold_out
 from brainprop.experiments import Experiment, check_batch_size, data_for
 from brainprop.networks.models import model_for
@@ -86,7 +85,7 @@ def train(
             (`ReduceLROnPlateau`) has no effect.
         verbose: 0 prints nothing, 1 a bar and a line an epoch, 2 a line an epoch. Defaults to
             "auto": 1 on a terminal, else 2.
-        interruption: Notes the signals, if the caller handles them with `signals.handled_by` until
+        interruption: Notes the signals, if the caller handles them with `commands.handled_by` until
             everything is saved.
 
     Returns:
