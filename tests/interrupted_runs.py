@@ -72,6 +72,8 @@ def check_files(folder: Path, checked: set[tuple]) -> None:
             case ".pdf":
                 content = path.read_bytes()
                 assert content.startswith(b"%PDF") and content.strip().endswith(b"%%EOF"), path
+            case ".png":
+                assert path.read_bytes().endswith(b"IEND\xae\x42\x60\x82"), path
             case _:
                 raise AssertionError(f"{path} is unexpected")
 

@@ -22,7 +22,7 @@ from brainprop.training import checkpoints
 
 PROJECT = Path(__file__).parents[1]
 MNIST = ("MNIST", "conv", "BrainProp")
-OTHERS = ("accuracy.pdf", "history.pkl", "history.json")
+OTHERS = ("accuracy.pdf", "accuracy.png", "history.pkl", "history.json")
 SHORT = ("--max-train-samples", "1280", "--max-eval-samples", "500")
 
 
@@ -70,8 +70,7 @@ def test_training_tells_each_epoch_and_ends_with_the_best(trained):
 def test_saving_leaves_the_four_files(trained):
     _, folder = trained
     assert {path.name for path in folder.iterdir()} == {
-        f"MNIST_conv_BrainProp_{part}"
-        for part in ("accuracy.pdf", "history.pkl", "history.json", "weights.h5")
+        f"MNIST_conv_BrainProp_{part}" for part in (*OTHERS, "weights.h5")
     }
 
 
@@ -482,7 +481,7 @@ def test_a_closed_terminal_ends_training_with_all_files(tmp_path):
     process.send_signal(signal.SIGHUP)
     os.close(terminal)
     assert process.wait(timeout=120) == 128 + signal.SIGHUP
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_memory_that_runs_out_before_training_is_told_in_one_line(monkeypatch, capsys):
@@ -553,7 +552,7 @@ def test_settings_for_other_programs_do_not_matter(tmp_path):
         env=os.environ | environment,
     )  # fmt: skip
     assert result.returncode == 0 and result.stderr == "", result.stderr
-    assert len(list((tmp_path / "Bär").iterdir())) == 4
+    assert len(list((tmp_path / "Bär").iterdir())) == 5
 
 
 def test_debug_shows_the_traceback():

@@ -19,10 +19,11 @@ from brainprop.common.errors import BrainPropError
 from brainprop.experiments import Experiment
 from brainprop.outputs import results
 from brainprop.outputs.plots import accuracy_figure
-from brainprop.training.fit import Outcome, Run
+from brainprop.training.fit import train
+from brainprop.training.run import Outcome, Run
 
 PROJECT = Path(__file__).parents[1]
-PARTS = ("accuracy.pdf", "history.json", "history.pkl", "weights.h5")
+PARTS = ("accuracy.pdf", "accuracy.png", "history.json", "history.pkl", "weights.h5")
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,33 @@ def test_names_and_numbers_are_those_of_the_2020_code(run, model, tmp_path):
         expected |= names(number)
         results.save_run(run, tmp_path)
         assert files(tmp_path) == expected
+
+
+def test_a_resumed_run_replaces_its_own_files_and_no_others(run, tmp_path):
+    other = replace(run, history=run.history | {"seconds": [3.5, 2.0, 2.5]})
+    first = {name: values[:2] for name, values in run.history.items()}
+    results.save_run(other, tmp_path)
+    results.save_run(replace(run, history=first), tmp_path)
+    results.save_run(replace(run, resumed=True), tmp_path)
+    results.save_run(replace(run, resumed=True), tmp_path)
+    assert files(tmp_path) == names() | names("_0")
+    for number, history in (("", other.history), ("_0", run.history)):
+        told = json.loads((tmp_path / f"MNIST_conv_BrainProp{number}_history.json").read_text())
+        assert told["history"]["seconds"] == history["seconds"]
+    (tmp_path / "MNIST_conv_BrainProp_0_history.json").write_text("not JSON")
+    results.save_run(replace(run, resumed=True), tmp_path)
+    assert files(tmp_path) == names() | names("_0") | names("_1")
+
+
+def test_a_run_that_is_resumed_and_saved_again_keeps_its_names(data, tmp_path):
+    (tmp_path / "out").mkdir()
+    for epochs in (1, 2, 2):
+        experiment = Experiment("MNIST", "dense", "EBP", epochs=epochs)
+        run = train(experiment, data, checkpoint_dir=tmp_path / "checkpoints", resume=True)
+        results.save_run(run, tmp_path / "out")
+        assert files(tmp_path / "out") == {f"MNIST_dense_EBP_{part}" for part in PARTS}
+    told = json.loads((tmp_path / "out" / "MNIST_dense_EBP_history.json").read_text())
+    assert told["epochs"] == 2
 
 
 def test_a_run_takes_one_number_for_all_its_files(run, model, tmp_path):
@@ -167,10 +195,7 @@ def test_where_the_home_folder_is_full_too_the_temporary_one_is_taken(
 
 
 def test_a_user_without_a_home_folder_has_the_temporary_one(run, model, refuge, monkeypatch):
-    def no_home():
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(results.Path, "home", no_home)
+    monkeypatch.setattr(results.os.path, "expanduser", lambda path: path)
     full(monkeypatch, "out")
     with pytest.raises(BrainPropError, match="temporary"):
         results.save_run(run, refuge / "out")
@@ -181,7 +206,7 @@ def test_what_cannot_be_saved_anywhere_is_told(run, model, refuge, monkeypatch):
     full(monkeypatch, "out", "home", "temporary", parts=("history.json",))
     with pytest.raises(BrainPropError, match="history.json could not be saved anywhere"):
         results.save_run(run, refuge / "out")
-    assert len(files(refuge / "out")) == 3
+    assert files(refuge / "out") == names() - {"MNIST_conv_BrainProp_history.json"}
 
 
 def test_a_plot_that_fails_does_not_cost_the_weights(run, model, refuge, monkeypatch):
@@ -189,9 +214,9 @@ def test_a_plot_that_fails_does_not_cost_the_weights(run, model, refuge, monkeyp
         raise RuntimeError("Failed to process string with tex\nbecause latex could not be found")
 
     monkeypatch.setattr(results.plots, "accuracy_figure", fail)
-    with pytest.raises(BrainPropError, match="accuracy.pdf could not be saved anywhere"):
+    with pytest.raises(BrainPropError, match="accuracy.png could not be saved anywhere"):
         results.save_run(run, refuge / "out")
-    assert files(refuge / "out") == names() - {"MNIST_conv_BrainProp_accuracy.pdf"}
+    assert files(refuge / "out") == {name for name in names() if "accuracy" not in name}
 
 
 def test_a_folder_that_has_vanished(run, model, refuge):

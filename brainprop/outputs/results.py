@@ -7,10 +7,12 @@ import os
 import pickle
 import platform
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from brainprop import __version__
 from brainprop.common import devices
@@ -23,77 +25,81 @@ from brainprop.training.run import Run
 
 
 def save_run(run: Run, directory: str | Path = ".") -> list[Path]:
-    """Saves a finished or interrupted run, never over an earlier one's files.
+    """Saves a finished or interrupted run, never over another run's files.
 
     The names are those of the 2020 code, `{dataset}_{architecture}_{algorithm}_weights.h5` and
-    so on. Where such a file is there already, a number goes before the last part of all names.
+    so on. If such a file exists, a number goes before the last part of all names. A resumed run
+    replaces the files that it saved before.
 
     Args:
         run: What `train` returned. At least one epoch must be complete.
         directory: The folder for the files; it must exist.
 
     Returns:
-        The paths of the weights, the plot and the history, as a pickle and as JSON; then those of
-        the diagnostics' plot, as a PDF and as a PNG, if there are diagnostics in the history.
+        The paths of the weights, the plot as a PDF and as a PNG, and the history as a pickle and as
+        JSON; then the diagnostics' plot as both, if there are diagnostics in the history.
 
     Raises:
-        BrainPropError: Not everything could be saved there. The rest is in the home folder or the
-            folder for temporary files, as far as it could be saved at all; the message tells.
+        BrainPropError: If not everything could be saved there. The rest is then in the home folder
+            or the folder for temporary files, if it could be saved at all; the message names it.
     """
     directory, writers = Path(directory), _writers(run)
-    saved, problems = _save(run.experiment.name, writers, directory)
+    saved, problems = _save(run, writers, directory)
     if not problems:
         return saved
     first = next(iter(problems.values()))
-    rescued, lost = [], problems
-    for refuge in _refuges():
+    lost = problems
+    for refuge in (os.path.expanduser("~"), tempfile.gettempdir()):
         rest = {part: write for part, write in writers.items() if part in lost}
-        paths, lost = _save(run.experiment.name, rest, refuge)
-        rescued += paths
+        rescued, lost = _save(run, rest, Path(refuge))
+        saved += rescued
     raise BrainPropError(
         f"{directory} takes no {', '.join(problems)} ({one_line(first)}): "
-        f"saved are {', '.join(map(str, [*saved, *rescued])) or 'none'}"
+        f"saved are {', '.join(map(str, saved)) or 'none'}"
         + (f"; {', '.join(lost)} could not be saved anywhere" if lost else "")
     ) from first
-
-
-def _refuges() -> Iterator[Path]:
-    """The home folder and the one for temporary files, as far as there are any."""
-    for find in (Path.home, lambda: Path(tempfile.gettempdir())):
-        with suppress(OSError, RuntimeError):  # A user without an entry has no home.
-            yield find()
 
 
 Writers = dict[str, Callable[[Path], object]]
 
 
-def _save(name: str, writers: Writers, directory: Path) -> tuple[list[Path], dict[str, Exception]]:
-    """Saves all files that it can under one free number, and returns their paths and the problems.
+def _save(run: Run, writers: Writers, directory: Path) -> tuple[list[Path], dict[str, Exception]]:
+    """Saves all files that it can under one number, and returns their paths and the problems.
 
-    The first file takes the number: of two runs that end at once only one can have its name.
+    The first file takes the number: if two runs end at once, only one can have its name.
     """
     numbers = itertools.chain([""], (f"_{count}" for count in itertools.count()))
     while True:
-        stem = f"{name}{next(numbers)}"
+        stem = f"{run.experiment.name}{next(numbers)}"
         targets = {part: directory / f"{stem}_{part}" for part in writers}
-        if any(map(os.path.exists, targets.values())):
+        own = run.resumed and _is_earlier_piece(directory / f"{stem}_history.json", run)
+        if not own and any(map(os.path.exists, targets.values())):
             continue
         saved: list[Path] = []
         problems: dict[str, Exception] = {}
         for part, write in writers.items():
             try:
-                with written_whole(targets[part], overwrite=False) as partial:
-                    write(partial)
-            except FileExistsError as error:
-                if not saved:
-                    break  # Another run has just taken this number.
-                problems[part] = error
+                with written_whole(targets[part], overwrite=own) as passing:
+                    write(passing)
+                saved.append(targets[part])
             except Exception as error:  # Whatever it is, the other files matter.
                 problems[part] = error
-            else:
-                saved.append(targets[part])
+                if isinstance(error, FileExistsError) and not saved:
+                    break  # Another run has just taken this number.
         else:
             return saved, problems
+
+
+def _is_earlier_piece(path: Path, run: Run) -> bool:
+    """Returns whether a history is an earlier piece of this run: its first epoch is the same one.
+
+    No other run's first epoch takes the same time to the nanosecond.
+    """
+    try:
+        history = json.loads(path.read_text())["history"]
+        return history["seconds"][0] == run.history["seconds"][0]
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def summary(run: Run) -> dict:
@@ -135,27 +141,29 @@ def _finite(value):
 
 
 def _writers(run: Run) -> Writers:
-    """The last part of each file's name, and what writes it."""
-    writers: Writers = {
+    """Returns what writes each file, by the last part of its name."""
+    figures = {"accuracy": plots.accuracy_figure}
+    if "reward_prediction_error" in run.history:  # Of `diagnostics.Diagnostics`.
+        figures["diagnostics"] = plots.diagnostics_figure
+    drawn = {
+        f"{name}.{kind}": partial(_draw, draw, run, kind)
+        for name, draw in figures.items()
+        for kind in ("pdf", "png")
+    }
+    return {
         "weights.h5": lambda path: path.write_bytes(serialized(run.model)),
-        "accuracy.pdf": lambda path: plots.write_figure(plots.accuracy_figure(run), path, "pdf"),
         "history.pkl": lambda path: path.write_bytes(_pickled_history(run)),
         "history.json": lambda path: write_summary(run, path),
+        **drawn,
     }
-    if "reward_prediction_error" in run.history:  # `diagnostics.Diagnostics` has watched it.
-        writers |= {
-            "diagnostics.pdf": lambda path: plots.write_figure(
-                plots.diagnostics_figure(run), path, "pdf"
-            ),
-            "diagnostics.png": lambda path: plots.write_figure(
-                plots.diagnostics_figure(run), path, "png"
-            ),
-        }
-    return writers
+
+
+def _draw(draw: Callable[[Run], Figure], run: Run, kind: str, path: Path) -> None:
+    plots.write_figure(draw(run), path, kind)
 
 
 def _pickled_history(run: Run) -> bytes:
-    """The 2020 code's history: a list of data set, algorithm and Keras's history."""
+    """Returns the 2020 code's history: a list of data set, algorithm and Keras's history."""
     history = {key: run.history[key] for key in ("accuracy", "val_accuracy", "loss", "val_loss")}
     history["lr"] = run.history["learning_rate"]
     return pickle.dumps([run.experiment.dataset, run.experiment.algorithm, history], protocol=4)

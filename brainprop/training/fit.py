@@ -197,6 +197,7 @@ def train(
         interrupted_by=interruption.received,
         failure=failure,
         model=model,
+        resumed=first_epoch > 0,
     )
 
 

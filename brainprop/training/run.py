@@ -113,6 +113,7 @@ class Run:
         interrupted_by: The signal that interrupted it, if one did.
         failure: The error that ended it, if one did.
         model: The model, with the best epoch's weights.
+        resumed: Whether it was resumed from a checkpoint.
     """
 
     experiment: Experiment | Schedule
@@ -126,6 +127,7 @@ class Run:
     interrupted_by: signal.Signals | None = None
     failure: BrainPropError | None = None
     model: LearningRule | None = field(default=None, repr=False, compare=False)
+    resumed: bool = False
 
     @property
     def epochs(self) -> int:
