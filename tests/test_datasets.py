@@ -334,9 +334,9 @@ def test_cifar_pickled_again_by_python_3_is_read(tmp_path, protocol, change):
     assert same(expected, load_data("CIFAR10", tmp_path))
 
 
-def test_cifar_of_full_size_in_protocol_2_is_read(tmp_path):
-    """Python 3 writes each of the 50,000 file names as a call."""
-    folder, count = write_cifar100(tmp_path), 50_000
+def test_cifar_in_protocol_2_with_many_file_names_is_read(tmp_path):
+    """Python 3 writes each of them as a call."""
+    folder, count = write_cifar100(tmp_path), 2000
     batch = {
         "fine_labels": [0] * count,
         "coarse_labels": [0] * count,
@@ -790,6 +790,22 @@ def test_tiny_imagenet_without_permission_is_not_called_damaged(tmp_path, monkey
 
     monkeypatch.setattr(os, "scandir", refuse)
     assert refusal(load_tiny, tmp_path) == f"{path} cannot be read: give yourself permission to"
+
+
+@pytest.mark.parametrize("deeper", ["", "images"])
+def test_tiny_imagenet_with_validation_images_in_class_folders_is_read(tiny, tmp_path, deeper):
+    rows = [line.split("\t") for line in (tiny.path / ANNOTATIONS).read_text().splitlines()]
+    for number, (image, wnid, *_) in enumerate(rows):
+        path = tiny.path / "val" / wnid / deeper / image
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (tiny.path / "val/images" / image).unlink()
+        path.write_bytes(jpeg(size=(64, 64), mode="L" if number == 4 else "RGB"))
+    (tiny.path / "val/images").rmdir()
+    (tiny.path / ANNOTATIONS).unlink()
+    _, (images, labels) = tiny.load()
+    assert labels.tolist() == [2, 0, 1, 2, 0, 1]
+    gray = (images == images[..., :1]).all((1, 2, 3))
+    assert gray.tolist() == [number == 4 for number in range(6)]
 
 
 def test_tiny_imagenet_prefers_the_folder(tmp_path):

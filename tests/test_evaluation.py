@@ -220,7 +220,7 @@ def test_bad_arguments_are_told_before_the_network_runs(
         ((*load, "--predict-figure", missing), "--predict-figure needs --predict"),
         ((*load, *predict, *matrix), "give one of them"),
         ((*load, "--predict", picture, missing), f"cannot read {missing} (No such file"),
-        ((*load, "--predict", missing, tmp_path), f"also at fault: {tmp_path}"),
+        ((*load, "--predict", missing, tmp_path), f"also unreadable: {tmp_path}"),
         ((*load, *predict, "--predict-figure", picture), "would overwrite"),
         ((*load, "--predict", *[picture] * 61, "--predict-figure", missing), "not 61"),
     ):

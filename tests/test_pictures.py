@@ -136,7 +136,7 @@ def test_a_truncated_picture_is_refused(suffix, tmp_path):
     read_pictures([path], RGB)
     for length in (len(content) // 2, 40, 10):
         path.write_bytes(content[:length])
-        assert ": save it anew" in refusal(path) or "no picture" in refusal(path)
+        assert ": save it again" in refusal(path) or "not a picture" in refusal(path)
 
 
 def test_what_is_no_picture_is_refused(tmp_path):
@@ -183,4 +183,4 @@ def test_all_pictures_at_fault_are_named_the_first_with_its_fault(tmp_path):
     good = tmp_path / "good.png"
     photograph(5, 5).save(good)
     message = refusal(tmp_path / "first.png", good, tmp_path / "second.png", tmp_path)
-    assert message.endswith(f"; also at fault: {tmp_path / 'second.png'}, {tmp_path}")
+    assert message.endswith(f"; also unreadable: {tmp_path / 'second.png'}, {tmp_path}")

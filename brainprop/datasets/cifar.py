@@ -19,15 +19,15 @@ from brainprop.datasets.sources import Source, find
 from brainprop.datasets.splits import Data, Split, checked_split
 
 IMAGE_SHAPE = (32, 32, 3)
-MAX_FILE_BYTES = 2**28  # the largest, CIFAR-100's train, has 155 million
+MAX_FILE_BYTES = 2**28  # The largest, CIFAR-100's train, has 155 million.
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What one of the two data sets looks like on disk.
+    """One of the two data sets, as it is on disk.
 
     Attributes:
-        source: Where it comes from.
+        source: Where it comes from and how it is found.
         train: The files of the training set.
         test: The file of the test set.
         label_key: The dictionary key of the labels.
@@ -65,7 +65,7 @@ class Layout:
         for name, content in files:
             with reading(path / name, remedy):
                 batches[name] = _batch(content, self)
-            del content  # or two files would be in memory at once
+            del content  # Else two files would be in memory at once.
         missing = [name for name in names if name not in batches]
         if missing:
             raise BrainPropError(f"{path} holds no {' and no '.join(missing)}: {remedy}")
@@ -142,16 +142,16 @@ CIFAR100 = Layout(
 
 
 def _from_folder(path: Path, names: tuple[str, ...], remedy: str) -> Iterator[tuple[str, bytes]]:
-    """Yields the name and content of each of the folder's files that are needed and there."""
+    """Yields the name and content of each file of the data set that the folder holds."""
     for name in names:
         with reading(path / name, remedy), contextlib.suppress(FileNotFoundError):
             yield name, read_bytes(path / name, MAX_FILE_BYTES)
 
 
 def _from_tar(path: Path, layout: Layout) -> Iterator[tuple[str, bytes]]:
-    """Yields the same from the archive, compressed or not, which is not extracted.
+    """Yields the same from the archive, compressed or not, without extracting it.
 
-    The files count by their names alone: the folder is "./cifar-10-batches-py" in some archives.
+    Only the files' own names count: in some archives the folder is "./cifar-10-batches-py".
     """
     wanted = {*layout.train, layout.test}
     with reading(path, layout.source.remedy):

@@ -1,7 +1,7 @@
 """MNIST: 70,000 handwritten digits of 28 x 28 gray pixels, by LeCun, Cortes and Burges.
 
-The file is the one that `keras.datasets.mnist` downloads, see SOURCE. The one in this repository
-holds the same arrays, compressed anew, and so has another checksum.
+`keras.datasets.mnist` downloads the same file. The one in this repository holds the same arrays,
+compressed again, so its checksum differs.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Pictures of any size and kind, made into images as a data set has them."""
+"""Reading pictures of any size and kind as images of one shape."""
 
 import io
 import warnings
@@ -12,24 +12,23 @@ from brainprop.common.errors import BrainPropError
 from brainprop.common.files import check_readable
 from brainprop.common.reading import read_bytes, reading
 
-# Not all that Pillow knows: for some it starts other programs or writes to stderr.
+# Pillow knows more formats; for some it starts other programs or writes to stderr.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".ppm", ".pgm", ".pbm")
 MAX_FILE_BYTES = 2**30
 MAX_NAMED = 20
 
-_REMEDY = "save it anew, as PNG or JPEG"
+_REMEDY = "save it again, as PNG or JPEG"
 
 
 def read_pictures(paths: Sequence[Path], image_shape: tuple[int, int, int]) -> np.ndarray:
     """Reads pictures and resizes them.
 
-    A picture is turned upright as its EXIF data tell, cropped around its center to the shape of
-    the data set's images, and resized to their size by Pillow's bicubic filter, which averages
-    over all pixels when it makes a picture smaller. It becomes RGB or gray as they are, without a
-    stretch of contrast or an exchange of black and white. What is transparent becomes white; of 16
-    bits a pixel the upper 8 are kept; of an animation, the first frame. A picture that already
-    is as the data set's comes through bit for bit.
+    A picture is turned upright by its EXIF data, cropped around its center and resized by Pillow's
+    bicubic filter, which averages over all pixels when it makes a picture smaller. It becomes RGB
+    or gray; contrast stays, and black stays black. Transparent pixels become white. Of 16 bits a
+    pixel the upper 8 are kept, and of an animation the first frame. A picture that already has the
+    shape comes through bit for bit.
 
     Args:
         paths: Files in one of `FORMATS`.
@@ -65,7 +64,7 @@ def each_picture(paths: Iterable[Path], image_shape: tuple[int, int, int]) -> It
         names = [str(path) for path, _ in others[:MAX_NAMED]]
         if len(others) > MAX_NAMED:
             names.append(f"{len(others) - MAX_NAMED} more")
-        also = f"; also at fault: {', '.join(names)}" if names else ""
+        also = f"; also unreadable: {', '.join(names)}" if names else ""
         raise BrainPropError(f"{error}{also}") from error
 
 
@@ -73,7 +72,7 @@ def _read_picture(path: Path, image_shape: tuple[int, int, int]) -> np.ndarray:
     """Reads one picture, to shape `image_shape`, uint8."""
     height, width, channels = image_shape
     with reading(path, _REMEDY), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's, of pictures that it can read nevertheless
+        warnings.simplefilter("ignore")  # Pillow warns of pictures that it can read.
         check_readable(path)
         with _open(path) as image:
             upright = ImageOps.exif_transpose(image)
@@ -89,7 +88,7 @@ def _open(path: Path) -> Image.Image:
         return Image.open(content, formats=FORMATS)
     except UnidentifiedImageError as error:
         raise BrainPropError(
-            f"{path} is no picture of a known format: give one of {', '.join(FORMATS)}"
+            f"{path} is not a picture in a known format: give one of {', '.join(FORMATS)}"
         ) from error
     except Image.DecompressionBombError as error:
         most = 2 * Image.MAX_IMAGE_PIXELS  # type: ignore[operator]  # Without it, no such error.
@@ -97,7 +96,7 @@ def _open(path: Path) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image, path: Path) -> Image.Image:
-    """The image in Pillow's mode RGBA, into which Pillow would not scale 16 bits."""
+    """Converts to Pillow's mode RGBA; 16 bits are scaled, which Pillow itself does not do."""
     if image.mode == "F" or image.mode.startswith("I"):
         pixels = np.asarray(image)
         if image.mode == "F" or pixels.min() < 0 or pixels.max() >= 2**16:

@@ -1,7 +1,6 @@
 """Finding the data sets' files: in a given directory, nearby, in Keras's cache, or on the web.
 
-Looking comes before downloading, so that a machine without a network, or without TensorFlow's
-start-up time to spare, uses what it has. Keras is imported only to download.
+A download comes last, and only then is Keras imported, since that takes seconds.
 """
 
 import contextlib
@@ -19,14 +18,14 @@ from brainprop.common.startup import quiet_stderr
 
 ENVIRONMENT_VARIABLE = "BRAINPROP_DATA"
 PROJECT_DIR = Path(__file__).resolve().parents[2]
-NETWORK_TIMEOUT = 30  # seconds of silence until a download counts as failed
+NETWORK_TIMEOUT = 30  # Seconds of silence until a download counts as failed.
 
 _NO_DOWNLOADS: ContextVar[str | None] = ContextVar("_NO_DOWNLOADS", default=None)
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a data set comes from, and what it may be called once it is here.
+    """Where a data set comes from, and the names under which it is found.
 
     Attributes:
         url: The official download.
@@ -48,7 +47,7 @@ class Source:
 
     @property
     def remedy(self) -> str:
-        """What to do about a damaged file: nothing that could lose a good one."""
+        """The way out if a file is damaged. It never loses a good file."""
         return f"move it away and download it again from {self.url}"
 
 
@@ -155,7 +154,7 @@ def _directory(path: str | Path, argument: str) -> Path:
 
 
 def _keras_cache() -> Path:
-    """Names the directory that `keras.datasets` keeps its downloads in."""
+    """Returns the directory in which `keras.datasets` keeps its downloads."""
     home = os.path.expanduser("~")
     base = home if os.access(home, os.W_OK) else tempfile.gettempdir()
     keras_home = os.environ.get("KERAS_HOME") or os.path.join(base, ".keras")
@@ -191,9 +190,9 @@ def _download(source: Source, places: list[Path]) -> Path:
                 cache_subdir="",
             )
             os.replace(downloaded, cache / source.file_name)
-    except BrokenPipeError:  # Nobody reads its progress, which is no fault of the network.
+    except BrokenPipeError:  # Stdout, where the progress goes, is closed.
         raise
-    except Exception as error:  # Keras raises a bare Exception when a download fails
+    except Exception as error:  # Keras raises a bare Exception when a download fails.
         raise BrainPropError(
             f"{missing}; the download failed ({one_line(error)}): {way_out}"
         ) from error
@@ -202,7 +201,7 @@ def _download(source: Source, places: list[Path]) -> Path:
 
 @contextlib.contextmanager
 def _network_timeout() -> Iterator[None]:
-    """Bounds every wait for the network, which Keras's downloader leaves unbounded."""
+    """Limits every wait for the network; Keras's downloader would wait forever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(NETWORK_TIMEOUT)
     try:

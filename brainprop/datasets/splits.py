@@ -1,4 +1,4 @@
-"""Images and their labels: checked as the loaders return them, drawn from, held out, told apart."""
+"""Images and labels: checks, random parts, and a checksum."""
 
 import zlib
 
@@ -13,10 +13,10 @@ Data = tuple[Split, Split]
 def checked_split(
     split: str, images: np.ndarray, labels: np.ndarray, image_shape: tuple[int, ...], classes: int
 ) -> Split:
-    """Checks images and labels against each other and against what the data set promises.
+    """Checks images and labels against each other and against what the data set should have.
 
     Args:
-        split: What they are, for the message.
+        split: Their name in the message, such as "train".
         images: uint8, shape (n, *image_shape).
         labels: Integers, shape (n,).
         image_shape: The shape of an image.
@@ -26,7 +26,7 @@ def checked_split(
         The images as they are, and the labels as int32.
 
     Raises:
-        ValueError: If they are not what they should be.
+        ValueError: If a shape, a type or a label is invalid.
     """
     if images.dtype != np.uint8 or images.shape[1:] != image_shape:
         raise ValueError(
@@ -68,11 +68,11 @@ def sample(split: Split, size: int | None, seed: int) -> Split:
 
     Args:
         split: Images, shape (n, height, width, channels), and labels, shape (n,).
-        size: How many to draw; all of them if `None`, or if there are no more.
+        size: How many to draw. `None` or a larger number takes all.
         seed: Of the draw.
 
     Returns:
-        Those drawn, in their order.
+        The images drawn, in their order.
     """
     images, labels = split
     if size is None or size >= len(images):
@@ -83,18 +83,18 @@ def sample(split: Split, size: int | None, seed: int) -> Split:
 
 
 def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
-    """Takes a random part of every class aside, for validation.
+    """Sets a random part of every class aside, for validation.
 
     Args:
         split: Images, shape (n, height, width, channels), and labels, shape (n,).
-        fraction: The part of each class to take, in (0, 1), rounded to whole images.
+        fraction: The part of each class to set aside, in (0, 1), rounded to whole images.
         seed: Of the draw.
 
     Returns:
-        What is left, and what was taken; both keep their order.
+        The rest, and the part that was set aside; both keep their order.
 
     Raises:
-        BrainPropError: Either of them would be empty.
+        BrainPropError: If one of them would be empty.
     """
     images, labels = split
     taken = held_out(labels, fraction, seed)
@@ -102,14 +102,14 @@ def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
 
 
 def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Which images `hold_out` takes aside.
+    """Chooses the images that `hold_out` sets aside.
 
     Args:
         labels: Shape (n,).
         fraction, seed: As for `hold_out`.
 
     Returns:
-        True for those, shape (n,).
+        True for the chosen images, shape (n,).
 
     Raises:
         BrainPropError: As `hold_out`.
@@ -128,7 +128,7 @@ def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
 
 
 def checksum(data: Data) -> int:
-    """The CRC-32 of all images and labels, by which a run that goes on knows its data again."""
+    """Returns the CRC-32 of all images and labels, by which a resumed run recognizes its data."""
     crc = 0
     for array in (array for split in data for array in split):
         crc = zlib.crc32(np.ascontiguousarray(array).data, crc)

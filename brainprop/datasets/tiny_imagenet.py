@@ -8,7 +8,8 @@ Official layout, as a folder or inside the zip, see SOURCE:
     tiny-imagenet-200/val/images/*.JPEG             the test set here, as in the paper
     tiny-imagenet-200/val/val_annotations.txt       image, wnid and bounding box, tab-separated
 
-The classes are numbered in the order of their sorted WordNet ids, the same on every machine.
+The validation images may also be sorted into class folders, `val/<wnid>/`, as many programs want
+them. The classes are numbered in the order of their sorted WordNet ids, the same on every machine.
 """
 
 import contextlib
@@ -51,11 +52,12 @@ _PATTERNS = (
     _ANNOTATIONS,
     "train/*/",
     "train/*/images/*.JPEG",
-    "val/images/*.JPEG",
+    "val/*/*.JPEG",
+    "val/*/images/*.JPEG",
 )
 _CACHE = f"{FOLDER}.cache"
 
-Labelled = dict[str, int]  # the name of an image, and its label
+Labelled = dict[str, int]  # The name of an image, and its label.
 
 
 def load(data_dir: str | Path | None = None, classes: int = CLASSES) -> Data:
@@ -66,14 +68,14 @@ def load(data_dir: str | Path | None = None, classes: int = CLASSES) -> Data:
     Args:
         data_dir: Where to look for `tiny-imagenet-200/` or `tiny-imagenet-200.zip`; see
             `brainprop.datasets.sources.find`.
-        classes: How many there must be.
+        classes: The number of classes that it must have.
 
     Returns:
         `((x_train, y_train), (x_test, y_test))`: images uint8 of shape (n, 64, 64, 3), labels
         int32 of shape (n,).
 
     Raises:
-        BrainPropError: If a file is missing, damaged, or at odds with another one.
+        BrainPropError: If a file is missing or damaged, or contradicts another one.
     """
     path = find(SOURCE, data_dir)
     with _open(path) as source:
@@ -99,7 +101,7 @@ def class_names(data_dir: str | Path | None = None, classes: int = CLASSES) -> t
 
     Args:
         data_dir: Where to look for the data set, as in `load`; nothing is downloaded.
-        classes: How many there must be.
+        classes: The number of classes that it must have.
 
     Raises:
         BrainPropError: If the data set's files are damaged.
@@ -107,8 +109,8 @@ def class_names(data_dir: str | Path | None = None, classes: int = CLASSES) -> t
     path = find_here(SOURCE, data_dir)
     if path is None:
         print(
-            f"warning: {FOLDER} is not here, so its classes have no names but their numbers in the "
-            "order of the sorted WordNet ids: give the folder that holds it as --data-dir",
+            f"warning: {FOLDER} is missing, so its classes are numbered by their sorted WordNet "
+            "ids: give the folder that holds it as --data-dir to have their names",
             file=sys.stderr,
         )
         return tuple(f"class {label}" for label in range(classes))
@@ -124,8 +126,8 @@ class _Folder:
 
     Attributes:
         path: The folder.
-        entries: Names relative to it, those of the class folders ending in a slash, each with
-            what changes when the file does: its size first.
+        entries: The size of each file and what else changes with it, by its name relative to the
+            folder. Names of class folders end in a slash.
         remedy: The way out if a file is damaged.
     """
 
@@ -150,7 +152,7 @@ class _Folder:
 
 
 class _Zip:
-    """The data set inside the official zip, or another one; attributes as of a folder."""
+    """The data set inside a zip, the official one or another, with a folder's attributes."""
 
     remedy = SOURCE.remedy
 
@@ -170,7 +172,7 @@ class _Zip:
 
 
 def prefix_of(archive: zipfile.ZipFile) -> str:
-    """Returns what stands before the names in a zip: the folder, "./" or nothing, say."""
+    """Returns what precedes the names in a zip: a folder, "./" or nothing, for example."""
     found = [name for name in archive.namelist() if name.split("/")[-1] == _WNIDS]
     return min(found, key=len).removesuffix(_WNIDS) if found else f"{FOLDER}/"
 
@@ -205,7 +207,7 @@ def _decoded(source: _Folder | _Zip, names: Iterable[str]) -> Iterator[np.ndarra
 
 
 def _class_labels(source: _Folder | _Zip, classes: int) -> dict[str, int]:
-    """Numbers the sorted WordNet ids, once they and the class folders agree."""
+    """Numbers the sorted WordNet ids; they and the class folders must agree."""
     wnids = _lines(source, _WNIDS)
     folders = {name.split("/")[1] for name in source.entries if _is_in_class_folder(name)}
     _refuse_any(source, "{} is listed twice in wnids.txt", _doubled(wnids))
@@ -235,14 +237,17 @@ def _train_images(source: _Folder | _Zip, labels: dict[str, int]) -> Labelled:
 
 
 def _test_images(source: _Folder | _Zip, labels: dict[str, int]) -> Labelled:
+    images = [name for name in source.entries if name.startswith("val/") and name.endswith(".JPEG")]
+    present = {name for name in images if name.startswith("val/images/")}
+    in_class_folders = [name for name in images if name.split("/")[1] in labels]
+    if in_class_folders and not present:
+        in_class_folders.sort(key=lambda name: name.split("/")[-1])  # In the official order.
+        return {name: labels[name.split("/")[1]] for name in in_class_folders}
     rows = [line.split("\t") for line in _lines(source, _ANNOTATIONS)]
     for row in rows:
         if len(row) < 2 or row[1] not in labels:
             raise _fault(source, f"val_annotations.txt gives {row[0]!r} no class of wnids.txt")
     annotated = {f"val/images/{image}": labels[wnid] for image, wnid, *_ in rows}
-    present = {
-        name for name in source.entries if name.startswith("val/images/") and name.endswith(".JPEG")
-    }
     _refuse_any(source, "{} is listed twice in val_annotations.txt", _doubled([r[0] for r in rows]))
     _refuse_any(
         source, "{} is missing, but val_annotations.txt lists it", annotated.keys() - present
