@@ -16,6 +16,7 @@ import tensorflow as tf
 from made_up_runs import write_run
 
 from brainprop.experiments import Experiment
+from brainprop.outputs.summary import read_summary
 from brainprop.reproduce import command as reproduce
 from brainprop.reproduce import run_folder
 from brainprop.reproduce.run_folder import Attempt, RunFiles, Status, complete
@@ -69,7 +70,50 @@ def test_seeds(text, seeds):
     assert reproduce._seeds(text) == seeds
 
 
+def test_a_sweep_is_a_grid_seed_by_seed():
+    chosen = ("--datasets", "MNIST", "--architectures", "conv", "--seeds", "1-2")
+    sweeps = ("--sweep", "exploration-rate=0, 0.02,0", "--sweep", "L2=0,5e-4")
+    runs = experiments(*chosen, *sweeps, "--epochs", "3")
+    assert [(run.seed, run.algorithm, run.exploration_rate, run.l2) for run in runs] == [
+        point
+        for seed in (1, 2)
+        for point in [
+            (seed, "BrainProp", 0, 0), (seed, "BrainProp", 0, 5e-4),
+            (seed, "BrainProp", 0.02, 0), (seed, "BrainProp", 0.02, 5e-4),
+            (seed, "EBP", 0.02, 0), (seed, "EBP", 0.02, 5e-4),  # EBP does not explore.
+        ]
+    ]  # fmt: skip
+    assert {run.epochs for run in runs} == {3}
+    names = [RunFiles(Path(), run).name for run in runs]
+    assert len({*names}) == len(names) == 12
+    assert names[0] == "MNIST_conv_BrainProp_seed1_epochs=3_exploration_rate=0.0"
+
+
+@pytest.mark.parametrize(
+    ("sweep", "values"),
+    [
+        ("classes=5,10", [5, 10]),
+        ("reward_noise=0,0.1", [0.0, 0.1]),
+        ("mixed_precision=no,yes", [False, True]),
+    ],
+)
+def test_settings_of_every_kind_are_swept(sweep, values):
+    chosen = ("--datasets", "CIFAR100", "--architectures", "conv", "--algorithms", "BrainProp")
+    runs = experiments(*chosen, "--seeds", "3", "--sweep", sweep)
+    assert [getattr(run, sweep.partition("=")[0]) for run in runs] == values
+
+
 BAD_ARGUMENTS = [
+    (("--sweep", "exploration-rat=0"), "did you mean exploration_rate"),
+    (("--sweep", "seed=1,2"), "unknown setting"),
+    (("--sweep", "l2"), "--sweep l2=VALUE,VALUE"),
+    (("--sweep", "l2=0,,1"), "--sweep l2: '' is not a number"),
+    (("--sweep", "epochs=1.5"), "'1.5' is not a whole number"),
+    (("--sweep", "mixed_precision=maybe"), "'maybe' is not yes or no"),
+    (("--sweep", "exploration_rate=0,2"), "exploration_rate must be a number from 0 to 1"),
+    (("--sweep", "l2=0,nan"), "l2 must be a number"),
+    (("--sweep", "l2=0", "--l2", "1"), "l2 is swept"),
+    (("--sweep", "classes=5,20", "--datasets", "MNIST"), "classes must be"),
     (("--datasets", "cifar-10"), "did you mean CIFAR10"),
     (("--architectures", "depe"), "did you mean deep"),
     (("--algorithms", "brain-prop"), "did you mean BrainProp"),
@@ -145,7 +189,7 @@ def test_a_finished_run_is_there_and_is_not_repeated(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "2 runs: 2 finished"
 
     assert reproduce.main([*arguments, "--report"]) == 0
-    assert "| MNIST | dense | EBP | 200 | 1 | " in capsys.readouterr().out
+    assert "| MNIST | dense | EBP | cut short: epochs 2, " in capsys.readouterr().out
 
 
 def start(*arguments):
@@ -197,7 +241,7 @@ def test_a_stdout_that_ends_while_training_ends_the_whole_command(tmp_path):
     process.stdout.close()
     assert process.wait(timeout=120) == 2
     (line,) = process.stderr.read().splitlines()
-    assert "nobody reads what training prints" in line
+    assert "stdout was closed while training" in line
     assert run.epochs and not run.is_finished and run.holder is None
     assert not list(tmp_path.rglob("*seed2*"))
 
@@ -259,7 +303,7 @@ def test_sigterm_ends_after_the_batch_and_the_dry_run_tells_how_far_it_came(tmp_
     killer.join()
     out = capsys.readouterr().out
     assert f"{run.name}: interrupted after epoch {run.epochs}\n" in out
-    assert out.endswith("go on with the same command\n")
+    assert out.endswith("the same command resumes\n")
     assert not run.is_finished and run.holder is None
 
     before = files(tmp_path)
@@ -272,6 +316,20 @@ def test_sigterm_ends_after_the_batch_and_the_dry_run_tells_how_far_it_came(tmp_
     assert re.fullmatch(rf"2 runs, 0 finished; the rest takes at most {duration}", total)
     assert "one run at a time" in assumption
     assert files(tmp_path) == before
+
+
+def test_a_dry_run_downloads_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("keras.utils.get_file", lambda *_, **__: pytest.fail("downloads"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    arguments = ("--datasets", "CIFAR10", "--architectures", "conv", "--seeds", "1", "--dry-run")
+    folders = ("--data-dir", str(tmp_path), "--results", str(tmp_path / "runs"))
+    assert reproduce.main([*arguments, *folders]) == 0
+    captured = capsys.readouterr()
+    brainprop, ebp, total = captured.out.splitlines()
+    assert brainprop == "CIFAR10_conv_BrainProp_seed1: new, time unknown"
+    assert total.endswith("at most 0 s, and the time that is unknown")
+    assert "--dry-run downloads nothing" in captured.err.splitlines()[0]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_dry_run_tells_what_is_finished_and_makes_no_folder(tmp_path, capsys):
@@ -297,13 +355,13 @@ def test_a_diverged_run_is_recorded_and_the_rest_go_on(tmp_path, capsys):
     assert reproduce.main([*arguments, *settings]) == 1
     results = [json.loads(path.read_text()) for path in sorted(tmp_path.glob("*.json"))]
     assert [result["settings"]["seed"] for result in results] == [1, 2]
-    assert all(result["history"]["loss"][-1] is None for result in results)
+    assert all(read_summary(path).diverged for path in tmp_path.glob("*.json"))
     assert capsys.readouterr().out.splitlines()[-1] == "2 runs: 2 diverged"
     assert reproduce.main([*arguments, *settings]) == 1
     first, last = capsys.readouterr().out.splitlines()
     assert first.endswith("2 finished, 2 of them diverged") and last == "2 runs: 2 diverged"
     assert reproduce.main([*arguments, *settings, "--report"]) == 0
-    assert "| MNIST | dense | BrainProp | 200 | 0, 2 diverged |  |" in capsys.readouterr().out
+    assert "2 diverged | 0 |  |" in capsys.readouterr().out
 
 
 def test_a_run_that_fails_is_told_and_the_rest_go_on(tmp_path, capsys):
@@ -341,10 +399,10 @@ def test_a_damaged_result_is_told(tmp_path, capsys):
     RunFiles(tmp_path, dense()).result.write_text("damaged")
     arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1", "--results", str(tmp_path)]
     assert reproduce.main(arguments) == 2
-    assert "move it away to have the run repeated" in capsys.readouterr().err
+    assert "move it elsewhere to have the run repeated" in capsys.readouterr().err
     assert reproduce.main([*arguments, "--dry-run"]) == 0
     captured = capsys.readouterr()
-    assert "move it away to have the run repeated" in captured.err
+    assert "move it elsewhere to have the run repeated" in captured.err
     assert captured.out.startswith("1 run, 0 finished")
 
 
@@ -378,7 +436,7 @@ def test_a_device_that_fails_as_the_network_is_built_fails_that_run(tmp_path, mo
     def build(_):
         raise tf.errors.ResourceExhaustedError(None, None, "no memory left on the GPU")
 
-    monkeypatch.setattr("brainprop.networks.models.model_for", build)
+    monkeypatch.setattr("brainprop.training.fit.model_for", build)
     attempt = complete(dense(epochs=1), tmp_path, PROJECT)
     assert attempt.status is Status.FAILED and "no memory left" in attempt.message
     monkeypatch.setattr("brainprop.reproduce.estimates.model_for", build)

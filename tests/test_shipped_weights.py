@@ -10,8 +10,8 @@ import pytest
 from brainprop import build_model, load_weights
 from brainprop.cli import main
 from brainprop.datasets.table import DATASETS
-from brainprop.reproduce.finished_runs import read_results
-from brainprop.reproduce.report import as_csv, as_markdown, table_rows
+from brainprop.reproduce.report import as_csv, as_markdown
+from brainprop.reproduce.rows import read_results, table_rows
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
 # Those that `brainprop.reproduce` leaves there under the names of its runs are not shipped.

@@ -37,6 +37,8 @@ BEST_COLOR, OTHERS_COLOR = "#0072B2", "#56B4E9"
 # Layers are in order, and so are this map's colors, which the color-blind can tell apart too.
 LAYER_COLORS = colormaps["viridis"]
 
+PAPER = "the paper's accuracy"  # In legends.
+
 MAX_NUMBERED_CLASSES = 20  # With more, numbers of classes or in cells would be too small.
 MAX_CAPTION = 20  # letters
 
@@ -82,7 +84,9 @@ def _label_epochs(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
 
 
-def learning_curves_figure(panels: Mapping[str, Mapping[str, Sequence]]) -> Figure:
+def learning_curves_figure(
+    panels: Mapping[str, Mapping[str, Sequence]], levels: Mapping[str, float] | None = None
+) -> Figure:
     """Validation accuracy over epochs of each algorithm, a panel for each network.
 
     The line is the mean of the seeds that still train in an epoch, as long as that is half of them
@@ -91,6 +95,7 @@ def learning_curves_figure(panels: Mapping[str, Mapping[str, Sequence]]) -> Figu
     Args:
         panels: By title, and then by algorithm: each seed's validation accuracy in percent, after
             each epoch. The seeds may differ in their number of epochs.
+        levels: By title: the paper's accuracy in percent, which becomes a line.
     """
     columns = min(3, max(1, len(panels)))
     rows = max(1, math.ceil(len(panels) / columns))
@@ -99,15 +104,18 @@ def learning_curves_figure(panels: Mapping[str, Mapping[str, Sequence]]) -> Figu
     for position, (title, curves) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(rows, columns, position)
         for algorithm, seeds in curves.items():
-            style = ALGORITHM_STYLES[list(ALGORITHMS).index(algorithm) % len(ALGORITHM_STYLES)]
+            style = _style_of(algorithm)
             means, lows, highs = _by_epoch(seeds)
             epochs = range(1, len(means) + 1)
             axes.fill_between(epochs, lows, highs, color=style["color"], alpha=0.3, linewidth=0)
             lines[algorithm] = _draw_curve(axes, means, linewidth=1.3, **style)
         axes.set_title(_wrapped(title), fontsize="medium")
         axes.set_ylabel("validation accuracy [%]")
-        axes.set_ylim(*_accuracy_limits(curves))
-    names = [name for name in ALGORITHMS if name in lines]
+        level = (levels or {}).get(title)
+        axes.set_ylim(*_accuracy_limits(curves, level))
+        if level is not None:
+            lines[PAPER] = axes.axhline(level, color="black", linestyle=":", linewidth=1)
+    names = [name for name in (*ALGORITHMS, PAPER) if name in lines]
     figure.legend(
         [lines[name] for name in names],
         names,
@@ -128,12 +136,86 @@ def _by_epoch(seeds: Sequence[Sequence[float]]) -> tuple[list[float], list[float
 
 def _accuracy_limits(
     curves: Mapping[str, Sequence[Sequence[float]]],
+    level: float | None,
 ) -> tuple[float | None, float | None]:
     """Leaves out the steep start of long runs, beside which nothing else could be seen."""
-    lowest = min(min(values[len(values) // 10 :]) for seeds in curves.values() for values in seeds)
-    highest = max(max(values) for seeds in curves.values() for values in seeds)
+    lows = [min(values[len(values) // 10 :]) for seeds in curves.values() for values in seeds]
+    highs = [max(values) for seeds in curves.values() for values in seeds]
+    levels = [] if level is None else [level]
+    lowest, highest = min(lows + levels), max(highs + levels)
     span = highest - lowest
     return (lowest - 0.15 * span, highest + 0.15 * span) if span > 0 else (None, None)
+
+
+def sweep_figure(
+    panels: Mapping[str, Mapping[str, Mapping[Any, Sequence[tuple[float, int]]]]], setting: str
+) -> Figure:
+    """Draws accuracy, and epochs to 90 % of it, against the values of a setting.
+
+    The line is the mean of the seeds, the bars reach from the lowest to the highest.
+
+    Args:
+        panels: By title, by algorithm, and by value: of each seed, the best accuracy in percent
+            and the number of epochs to 90 % of it.
+        setting: Name of the setting.
+    """
+    figure = Figure(figsize=(8, 0.8 + 2.8 * len(panels)), layout="constrained")
+    grid = figure.subplots(len(panels), 2, squeeze=False)
+    bars = {}
+    for row, (title, curves) in zip(grid, panels.items(), strict=True):
+        values = list(dict.fromkeys(value for curve in curves.values() for value in curve))
+        places, scale = _places(values)
+        labels = ["all" if value is None else as_text(value) for value in values]
+        for column, (axes, label) in enumerate(
+            zip(row, ("accuracy [%]", "epochs to 90 % of it"), strict=True)
+        ):
+            for algorithm, curve in curves.items():
+                seeds = [[result[column] for result in results] for results in curve.values()]
+                means = np.array([np.mean(numbers) for numbers in seeds])
+                spread = means - [min(n) for n in seeds], [max(n) for n in seeds] - means
+                at = [places[value] for value in curve]
+                bars[algorithm] = axes.errorbar(
+                    at, means, spread, marker="o", markersize=4, capsize=3, **_style_of(algorithm)
+                )
+            axes.set_xscale(scale)
+            axes.set_xticks([places[value] for value in values], labels)
+            axes.minorticks_off()
+            axes.set(xlabel=setting, ylabel=label)
+            axes.set_title(_wrapped(title), fontsize="medium")
+            axes.grid(alpha=0.3)
+        row[1].set_ylim(bottom=0)
+    figure.legend(
+        list(bars.values()),
+        list(bars),
+        title="mean, and lowest to highest, of the seeds",
+        loc="outside upper center",
+        ncols=max(1, len(bars)),
+    )
+    return figure
+
+
+def _places(values: Sequence) -> tuple[dict, str]:
+    """Returns where the values lie on an axis, and its scale: "log", or "linear".
+
+    Names, and numbers that would lie too close to each other, have even distances.
+    """
+    if all(isinstance(value, int | float) for value in values):
+        ordered = sorted(map(float, values))
+        if ordered[0] > 0 and ordered[-1] / ordered[0] >= 10:
+            return {value: float(value) for value in values}, "log"
+        gaps = np.diff(ordered)
+        if len(gaps) and gaps.min() >= 0.08 * gaps.sum():
+            return {value: float(value) for value in values}, "linear"
+    return {value: float(place) for place, value in enumerate(values)}, "linear"
+
+
+def as_text(value) -> str:
+    """Returns a setting's value as tables and figures show it."""
+    return f"{value:g}" if isinstance(value, float) else f"{value}"
+
+
+def _style_of(algorithm: str) -> dict[str, Any]:
+    return ALGORITHM_STYLES[list(ALGORITHMS).index(algorithm) % len(ALGORITHM_STYLES)]
 
 
 def _wrapped(title: str) -> str:

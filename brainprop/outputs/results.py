@@ -2,25 +2,20 @@
 
 import itertools
 import json
-import math
 import os
 import pickle
-import platform
 import tempfile
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from brainprop import __version__
-from brainprop.common import devices
 from brainprop.common.errors import BrainPropError, one_line
 from brainprop.common.files import written_whole
-from brainprop.common.plugins import plugin_names
 from brainprop.networks.weights import serialized
 from brainprop.outputs import plots
+from brainprop.outputs.summary import write_summary
 from brainprop.training.run import Run
 
 
@@ -100,44 +95,6 @@ def _is_earlier_piece(path: Path, run: Run) -> bool:
         return history["seconds"][0] == run.history["seconds"][0]
     except (OSError, ValueError, LookupError, TypeError):
         return False
-
-
-def summary(run: Run) -> dict:
-    """What a run was and what came of it, as JSON knows it; numbers that are not finite are null.
-
-    The keys are settings, images (how many), versions, plugins (their files' names), device,
-    outcome, epochs, best_epoch, best_val_accuracy, test_accuracy (null where the validation set is
-    the test set) and history, in which `seconds` are those of each epoch.
-    """
-    return {
-        "settings": run.experiment.settings(),
-        "images": {"training": run.training_images, "validation": run.validation_images},
-        "versions": {
-            "brainprop": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("tensorflow", "keras", "numpy")},
-        },
-        "plugins": plugin_names(),
-        "device": devices.description(),
-        "outcome": run.outcome.value,
-        "epochs": run.epochs,
-        "best_epoch": run.best_epoch,
-        "best_val_accuracy": run.best_accuracy,
-        "test_accuracy": run.test_accuracy,
-        "history": {name: _finite(values) for name, values in run.history.items()},
-    }
-
-
-def write_summary(run: Run, path: Path) -> None:
-    """Writes `summary` as JSON."""
-    path.write_text(json.dumps(summary(run), indent=1) + "\n")
-
-
-def _finite(value):
-    """A number or a list of them, nested or not, with `None` for what JSON has no number for."""
-    if isinstance(value, list):
-        return [_finite(element) for element in value]
-    return value if math.isfinite(value) else None
 
 
 def _writers(run: Run) -> Writers:

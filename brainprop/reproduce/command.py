@@ -1,16 +1,16 @@
-"""Reproduces the paper's tables: all their runs, in one folder, by one or by many processes.
+"""Reproduces the paper's tables: all their runs in one folder, in one process or in many.
 
     python -m brainprop.reproduce --datasets MNIST --seeds 1-10
     python -m brainprop.reproduce --report
 
-The same command goes on after an end of any kind, and may run several times at once.
+The same command resumes what was interrupted, and can run several times at once.
 """
 
 import argparse
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from brainprop.common.arguments import ArgumentParser, check_number, known_name, path_of
@@ -18,11 +18,12 @@ from brainprop.common.commands import BAD_INPUT, FAILURE, SIGNAL_BASE, SUCCESS, 
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import make_directory, writing
 from brainprop.datasets.sources import no_downloads
-from brainprop.datasets.table import DATASETS, MAX_INTEGER, load_data
+from brainprop.datasets.table import DATASETS, MAX_INTEGER, dataset_name, load_data
 from brainprop.experiments import Experiment, data_for
 from brainprop.options import add_data_dir, add_plugin, add_settings, parse, settings_given
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, architectures_of, combinations
 from brainprop.reproduce.run_folder import Attempt, RunFiles, Status, complete, start_for_many_runs
+from brainprop.reproduce.sweep import grid, swept_values
 
 PAPER_SEEDS = range(1, 11)
 MAX_SEEDS = 1000
@@ -33,11 +34,11 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command line.
 
     Args:
-        argv: The arguments; by default those of the process.
+        argv: The arguments. Defaults to the process's.
 
     Returns:
-        The exit code: 0 success, 1 a run diverged or nobody reads stdout (2 while training, which
-        then ends), 2 bad input, a run that failed or a file that cannot be written, 128 + n ended
+        The exit code: 0 success; 1 a run diverged, or stdout was closed; 2 bad input, a run that
+        failed, a file that cannot be written, or stdout was closed while training; 128 + n ended
         by signal n.
     """
 
@@ -45,34 +46,34 @@ def main(argv: list[str] | None = None) -> int:
         arguments = parse(_parser, argv)
         experiments = _experiments(arguments)
         _check_cluster(arguments)
-        command = _report if arguments.report else _dry_run if arguments.dry_run else _work_off
+        command = _report if arguments.report else _dry_run if arguments.dry_run else _train
         return command(experiments, arguments)
 
-    return run_command(work, _parser(), farewell="interrupted: the same command goes on")
+    return run_command(work, _parser(), farewell="interrupted: the same command resumes")
 
 
-def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
-    """Runs what is not finished, tells what becomes of each, and goes on after those that fail."""
+def _train(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
+    """Trains what is not finished and prints what became of each; continues after failures."""
     make_directory(arguments.results, "--results")
     runs = {experiment: RunFiles(arguments.results, experiment) for experiment in experiments}
-    done = {experiment: files for experiment, files in runs.items() if files.is_finished}
-    to_do = [experiment for experiment in runs if experiment not in done]
-    counts = Counter(_status(files) for files in done.values())
-    finished = counts.total() - counts[Status.FAILED]
-    told = f"{_runs(len(runs))} in {arguments.results}, {finished} finished"
+    finished = {run: _status(files) for run, files in runs.items() if files.is_finished}
+    to_do = [run for run in runs if run not in finished]
+    counts = Counter(finished.values())
     diverged = counts[Status.DIVERGED]
-    print(told + (f", {diverged} of them diverged" if diverged else ""), flush=True)
-    _check_data(to_do, arguments.data_dir)
+    line = f"{_runs(len(runs))} in {arguments.results}, "
+    line += f"{counts.total() - counts[Status.FAILED]} finished"
+    print(line + (f", {diverged} of them diverged" if diverged else ""), flush=True)
+    for dataset in dict.fromkeys(run.dataset for run in to_do):
+        load_data(dataset, arguments.data_dir)  # Missing data shows before hours are spent.
     attempts = _on_cluster(to_do, arguments) if arguments.cluster else _here(to_do, arguments)
     last: dict[Experiment, Status] = {}
     for experiment, attempt in attempts:
         if attempt.status is not last.get(experiment):  # Still busy is no news.
-            line = f"{runs[experiment].name}: {attempt.message}"
-            failed = attempt.status is Status.FAILED
-            print(line, file=sys.stderr if failed else sys.stdout, flush=True)
+            stream = sys.stderr if attempt.status is Status.FAILED else sys.stdout
+            print(f"{runs[experiment].name}: {attempt.message}", file=stream, flush=True)
         last[experiment] = attempt.status
         if attempt.interrupted_by is not None:
-            print("go on with the same command")
+            print("the same command resumes")
             return SIGNAL_BASE + attempt.interrupted_by
     counts.update(last.values())
     became = [f"{counts[status]} {status.value}" for status in Status if counts[status]]
@@ -83,7 +84,7 @@ def _work_off(experiments: Sequence[Experiment], arguments: argparse.Namespace) 
 
 
 def _status(files: RunFiles) -> Status:
-    """What became of a run that is finished; it counts as failed if its result is damaged."""
+    """Returns what became of a finished run: it failed if its result cannot be read."""
     try:
         return files.status
     except BrainPropError as error:
@@ -94,9 +95,9 @@ def _status(files: RunFiles) -> Status:
 def _here(
     experiments: Sequence[Experiment], arguments: argparse.Namespace
 ) -> Iterator[tuple[Experiment, Attempt]]:
-    """Runs one after the other in this process.
+    """Trains one run after the other in this process.
 
-    Those that another process has come again at the end, since it may have died meanwhile.
+    Runs that are busy elsewhere come again at the end, since the other process may have died.
     """
     while experiments:
         busy = []
@@ -125,49 +126,48 @@ def _on_cluster(
     )
 
 
-def _check_data(experiments: Iterable[Experiment], data_dir: Path | None) -> None:
-    """Finds out which data is missing before hours are spent."""
-    for dataset in dict.fromkeys(experiment.dataset for experiment in experiments):
-        load_data(dataset, data_dir)
-
-
 def _dry_run(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
-    """Tells what would run, how far it is, and how long the rest takes at most."""
+    """Prints what would run, how far it is, and how long the rest takes at most."""
     _check_results(arguments.results)
-    seconds = {}  # An epoch takes as long with any seed.
+    seconds: dict[tuple, float | None] = {}  # An epoch takes as long with any seed.
     total, finished = 0.0, 0
     for experiment in experiments:
         files = RunFiles(arguments.results, experiment)
         if files.is_finished:
             status = _status(files)
+            finished += status is not Status.FAILED
             if status is not Status.FAILED:
-                finished += 1
                 print(f"{files.name}: {status.value}")
             continue
-        row = experiment.row
-        if row not in seconds:
-            seconds[row] = _measure(experiment, arguments.data_dir)
-        left = seconds[row] * max(0, experiment.epochs - files.epochs)
-        total += left
-        done = f"{files.epochs} of at most {experiment.epochs} epochs" if files.epochs else "new"
-        holder = files.holder
-        busy = f", busy in {holder}" if holder else ""
-        print(f"{files.name}: {done}, at most {_duration(left)}{busy}", flush=True)
+        kind = (experiment.row, str(experiment.departures()))
+        if kind not in seconds:
+            seconds[kind] = _seconds_per_epoch(experiment, arguments.data_dir)
+        epoch, left = seconds[kind], max(0, experiment.epochs - files.epochs)
+        total += left * (epoch or 0)
+        parts = [f"{files.epochs} of at most {experiment.epochs} epochs" if files.epochs else "new"]
+        parts += ["time unknown" if epoch is None else f"at most {_duration(left * epoch)}"]
+        parts += [f"busy in {files.holder}"] if files.holder else []
+        print(f"{files.name}: {', '.join(parts)}", flush=True)
+    unknown = ", and the time that is unknown" if None in seconds.values() else ""
     counts = f"{_runs(len(experiments))}, {finished} finished"
-    print(f"{counts}; the rest takes at most {_duration(total)}")
-    if seconds:
+    print(f"{counts}; the rest takes at most {_duration(total)}{unknown}")
+    if any(seconds.values()):
         from brainprop.common import devices
 
         print(
-            "That holds for one run at a time, all epochs (most runs stop sooner), and steps as "
-            f"long as the median of three here, on {devices.description()}. Starting, reading the "
-            "data and writing checkpoints come on top."
+            "This holds for one run at a time, all epochs (most runs stop sooner), and the median "
+            f"of three steps on {devices.description()}. Starting, reading the data and writing "
+            "checkpoints are not included."
         )
     return SUCCESS
 
 
 def _check_results(folder: Path) -> None:
-    """Refuses what is no folder of runs, or may not be looked into; it need not be there yet."""
+    """Checks that a folder of runs can be listed; it may be missing.
+
+    Raises:
+        BrainPropError: If it cannot.
+    """
     try:
         list(folder.iterdir())
     except FileNotFoundError:
@@ -178,10 +178,14 @@ def _check_results(folder: Path) -> None:
         ) from error
 
 
-def _measure(experiment: Experiment, data_dir: Path | None) -> float:
-    """The seconds of an epoch."""
-    with no_downloads("--dry-run downloads nothing"):
-        data = data_for(experiment, data_dir)
+def _seconds_per_epoch(experiment: Experiment, data_dir: Path | None) -> float | None:
+    """Measures the seconds of an epoch; `None`, with a line on stderr, if data is missing."""
+    try:
+        with no_downloads("--dry-run downloads nothing"):
+            data = data_for(experiment, data_dir)
+    except BrainPropError as error:
+        print(f"{experiment.name}: {error}", file=sys.stderr)
+        return None
     start_for_many_runs()
     from brainprop.common import devices
     from brainprop.reproduce.estimates import seconds_per_epoch
@@ -191,67 +195,76 @@ def _measure(experiment: Experiment, data_dir: Path | None) -> float:
 
 
 def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
-    """Writes the report of the finished runs, whatever their settings."""
+    """Writes the report of the finished runs, regardless of their settings."""
     _check_results(arguments.results)
-    from brainprop.reproduce import finished_runs
-    from brainprop.reproduce import report as reports
+    from brainprop.reproduce.report import as_markdown, write_report
+    from brainprop.reproduce.rows import read_results, table_rows
 
     chosen = {experiment.row for experiment in experiments}
-    results = [
+    rows = table_rows(
         result
-        for result in finished_runs.read_results(arguments.results)
+        for result in read_results(arguments.results)
         if result.experiment.row in chosen
         and (arguments.seeds is None or result.experiment.seed in arguments.seeds)
-    ]
-    if not results:
+    )
+    if not rows:
         raise BrainPropError(f"--results {arguments.results} holds no finished run to report")
-    rows = reports.table_rows(results)
-    print(reports.as_markdown(rows), end="")
+    swept = tuple(swept_values(arguments.sweep))
+    print(as_markdown(rows, swept), end="")
     remedy = "make room there, or copy the results to another folder"
     with writing(f"--results {arguments.results}", remedy):
-        saved = reports.write_report(rows, arguments.results)
+        saved = write_report(rows, arguments.results, swept)
     for path in saved:
         print(f"saved {path}", file=sys.stderr)
     return SUCCESS
 
 
 def _experiments(arguments: argparse.Namespace) -> list[Experiment]:
-    """The runs that the arguments name, seed by seed, so that a table fills evenly."""
-    datasets, architectures, algorithms = (
-        [known_name(kind, name, known) for name in names] if names else list(known)
+    """Returns the runs that the arguments name, seed by seed, so that a table fills evenly."""
+    datasets = [dataset_name(name) for name in arguments.datasets or DATASETS]
+    architectures, algorithms = (
+        [known_name(kind, name, known) for name in names or known]
         for kind, names, known in (
-            ("data set", arguments.datasets, DATASETS),
             ("architecture", arguments.architectures, ARCHITECTURES),
             ("algorithm", arguments.algorithms, ALGORITHMS),
         )
     )
     networks = [
         (dataset, architecture)
-        for dataset in DATASETS
+        for dataset in dict.fromkeys([*DATASETS, *datasets])
         for architecture in architectures_of(dataset)
         if dataset in datasets and architecture in architectures
     ]
-    used = {name for network in networks for name in network}
     chosen = (datasets if arguments.datasets else []) + (
         architectures if arguments.architectures else []
     )
     for name in chosen:
-        if name not in used:
+        if not any(name in network for network in networks):
             raise BrainPropError(
                 f"{name} goes with none of the others given: choose from {combinations(DATASETS)}"
             )
-    settings = settings_given(arguments)
-    return [
-        Experiment(*network, algorithm, seed=seed, **settings)
+    sweeps, given = swept_values(arguments.sweep), vars(arguments)
+    for name in sweeps:
+        if given[name] is not None:
+            raise BrainPropError(f"{name} is swept: leave out its own option")
+    experiments = [
+        Experiment(
+            *network,
+            algorithm,
+            seed=seed,
+            **settings_given(argparse.Namespace(**given | {"seed": None} | point)),
+        )
         for seed in arguments.seeds or PAPER_SEEDS
         for network in networks
         for algorithm in ALGORITHMS
         if algorithm in algorithms
+        for point in grid(sweeps, algorithm)
     ]
+    return list(dict.fromkeys(experiments))
 
 
 def _check_cluster(arguments: argparse.Namespace) -> None:
-    """Finds what is wrong with the arguments for many machines."""
+    """Checks the arguments for many machines."""
     if arguments.cluster is not None:
         arguments.cluster = known_name("cluster", arguments.cluster, CLUSTERS)
     for option in ("cluster_address", "cpus_per_run", "gpus_per_run"):
@@ -266,7 +279,7 @@ def _check_cluster(arguments: argparse.Namespace) -> None:
 
 
 def _seeds(text: str) -> list[int]:
-    """Seeds as "1-10" or "1,3,5-7", each once, in the order given."""
+    """Reads seeds such as "1-10" or "1,3,5-7": each once, in the order given."""
     seeds: dict[int, None] = {}
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,10})(?:-(\d{1,10}))?", part.strip())
@@ -284,7 +297,7 @@ def _runs(count: int) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Rounded to what one wants to know: "40 s", "12 min", "3 h 05 min"."""
+    """Returns a rounded duration: "40 s", "12 min", "3 h 05 min"."""
     if round(seconds) < 60:
         return f"{seconds:.0f} s"
     hours, minutes = divmod(round(seconds / 60), 60)
@@ -294,29 +307,37 @@ def _duration(seconds: float) -> str:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         "python -m brainprop.reproduce",
-        description="Run the paper's experiments into one folder, and report on it. The same "
-        "command goes on where it was interrupted, and may run several times at once.",
+        description="Run the paper's experiments, or experiments of one's own, into one folder, "
+        "and report on them. The same command resumes what was interrupted, and can run several "
+        "times at once.",
     )
     runs = parser.add_argument_group("runs (default: all of the paper's)")
     for option, known in (
         ("--datasets", DATASETS), ("--architectures", ARCHITECTURES), ("--algorithms", ALGORITHMS),
     ):  # fmt: skip
         choices = f"one or more of {', '.join(known)}"
+        if known is DATASETS:
+            choices += ", or folders of images"
         runs.add_argument(option, metavar="NAME", nargs="+", help=choices)
     runs.add_argument(
         "--seeds", metavar="SEEDS", type=_seeds,
-        help="such as 1,3,5-7 (default: 1-10; the paper has ten)",
+        help="such as 1,3,5-7 (default: 1-10, as in the paper)",
+    )  # fmt: skip
+    runs.add_argument(
+        "--sweep", metavar="NAME=VALUE,VALUE", action="append", default=[],
+        help="train with each of these values of a setting, such as exploration_rate=0,0.02,0.1; "
+        "given several times, with all combinations",
     )  # fmt: skip
 
     action = parser.add_mutually_exclusive_group()
     action.add_argument(
         "--dry-run", action="store_true",
-        help="train nothing: tell what is finished, and estimate from a few training steps how "
-        "long the rest takes at most (needs the data sets)",
+        help="train nothing: print what is finished, and estimate from a few training steps how "
+        "long the rest takes at most",
     )  # fmt: skip
     action.add_argument(
         "--report", action="store_true",
-        help="run nothing: write the table and the figure of what is finished, whatever its "
+        help="train nothing: write tables and figures of the finished runs, regardless of their "
         "settings, into --results",
     )  # fmt: skip
 
@@ -333,8 +354,7 @@ def _parser() -> ArgumentParser:
     )
     cluster.add_argument(
         "--cluster-address", metavar="ADDRESS",
-        help="host:port of the cluster's head (default: that of the cluster which this machine "
-        "belongs to)",
+        help="host:port of the cluster's head (default: the cluster of this machine)",
     )  # fmt: skip
     cluster.add_argument("--cpus-per-run", metavar="N", type=int, help="for each run (default: 1)")
     cluster.add_argument(
@@ -344,7 +364,3 @@ def _parser() -> ArgumentParser:
     add_plugin(parser)
     add_settings(parser, leave_out=("seed",))
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

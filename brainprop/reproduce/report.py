@@ -1,147 +1,35 @@
-"""The paper's table and figure, from the results in a folder of runs."""
+"""The report on a folder of runs: tables, a CSV file and figures."""
 
 import csv
 import io
-import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from statistics import fmean, stdev
 
 from brainprop.common.files import written_whole
-from brainprop.datasets.table import DATASETS
-from brainprop.experiments import Experiment
 from brainprop.outputs import plots
-from brainprop.paper import ALGORITHMS, ARCHITECTURES, RESULTS, PaperResult
-from brainprop.reproduce.finished_runs import Result
+from brainprop.paper import ALGORITHMS, RESULTS
+from brainprop.reproduce.rows import Line, Row, markdown_table, number, table
+from brainprop.reproduce.sweep_report import find_sweeps
 
-# Settings that change how something is computed, but not what.
-COMPARABLE = {"deterministic", "jit_compile"}
+INTRODUCTION = """\
+# Results
 
+Top-1 accuracy in percent and epochs: the mean over the seeds, in brackets the standard deviation.
+The accuracy is the best epoch's on the validation set, or on the test set where that is another
+one. *Paper* is what the paper states for BrainProp; it is empty where the paper states nothing. The
+paper does not say whether its epochs count to the best one or to the stop. *BrainProp / EBP* is the
+ratio of their epochs, 1 to 3.5 in the paper."""
 
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: runs that differ in their seed alone.
+DETAILS = """\
+## Details
 
-    Attributes:
-        experiment: The one of the lowest seed.
-        training_images: How many there were: a folder may hold a part of a data set only.
-        results: Those that did not diverge, by seed.
-        diverged: How many diverged.
-    """
-
-    experiment: Experiment
-    training_images: int
-    results: tuple[Result, ...]
-    diverged: int
-
-    @property
-    def settings(self) -> str:
-        """The settings that are not the paper's: "epochs 2, patience 1"; empty if all are."""
-        return ", ".join(f"{name} {value}" for name, value in self.experiment.departures().items())
-
-    @property
-    def is_comparable(self) -> bool:
-        """Whether the paper's figures hold for it: its settings, and the whole data set."""
-        dataset = DATASETS[self.experiment.dataset]
-        whole = self.training_images == dataset.training_images and all(
-            number == dataset.test_images for number in self.values("validation_images")
-        )
-        return whole and self.experiment.departures().keys() <= COMPARABLE
-
-    @property
-    def comparison(self) -> tuple:
-        """What the algorithms must share to be compared."""
-        dataset, architecture, _ = self.experiment.row
-        return dataset, architecture, self.training_images, self.settings
-
-    def values(self, attribute: str) -> list[float]:
-        """An attribute of each result."""
-        return [getattr(result, attribute) for result in self.results]
-
-
-def table_rows(results: Iterable[Result]) -> list[Row]:
-    """Groups results into rows: the paper's settings first, data sets and so on in its order."""
-    groups: dict[tuple, list[Result]] = {}
-    for result in results:
-        e = result.experiment
-        groups.setdefault((e.row, result.training_images, str(e.departures())), []).append(result)
-    rows = []
-    for group in groups.values():
-        group.sort(key=lambda result: result.experiment.seed)
-        sound = tuple(result for result in group if not result.diverged)
-        diverged = len(group) - len(sound)
-        rows.append(Row(group[0].experiment, group[0].training_images, sound, diverged))
-    order = {name: i for i, name in enumerate([*DATASETS, *ARCHITECTURES, *ALGORITHMS])}
-    return sorted(
-        rows, key=lambda row: (row.settings, [order[name] for name in row.experiment.row])
-    )
-
-
-def table(rows: Sequence[Row]) -> list[dict]:
-    """The numbers of the table, a dictionary a row, `None` where there is none.
-
-    A mean and its standard deviation (of a sample, so it takes two seeds) are a pair of keys
-    `..._mean` and `..._sd`. The ratios, in BrainProp's rows, are of the means of BrainProp and EBP.
-    """
-    ebp = {row.comparison: row for row in rows if row.experiment.algorithm == "EBP"}
-    return [_numbers(row, ebp.get(row.comparison)) for row in rows]
-
-
-def _numbers(row: Row, ebp: Row | None) -> dict:
-    dataset, architecture, algorithm = row.experiment.row
-    paper = RESULTS.get(row.experiment.row)
-    accuracy = _mean_sd(row.values("accuracy"))
-    return {
-        "dataset": dataset,
-        "architecture": architecture,
-        "algorithm": algorithm,
-        "training_images": row.training_images,
-        "settings": row.settings,
-        "seeds": len(row.results),
-        "diverged": row.diverged,
-        **_pair("accuracy", accuracy),
-        **_pair("epochs_to_best", _mean_sd(row.values("best_epoch"))),
-        **_pair("epochs_to_stop", _mean_sd(row.values("epochs"))),
-        "seconds_per_epoch": _mean(row.values("seconds")),
-        "epoch_ratio_to_best": _ratio(row, ebp, "best_epoch"),
-        "epoch_ratio_to_stop": _ratio(row, ebp, "epochs"),
-        **_pair("paper_accuracy", paper.accuracy if paper else None),
-        "within_two_paper_sd": _is_within(row, accuracy[0], paper),
-        **_pair("paper_epochs", paper.epochs if paper else None),
-        "paper_seconds_per_epoch": paper.seconds_per_epoch if paper else None,
-    }
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return fmean(values) if values else None
-
-
-def _mean_sd(values: Sequence[float]) -> tuple[float | None, float | None]:
-    return _mean(values), stdev(values) if len(values) > 1 else None
-
-
-def _pair(name: str, mean_sd: tuple[float | None, float | None] | None) -> dict:
-    mean, sd = mean_sd or (None, None)
-    return {f"{name}_mean": mean, f"{name}_sd": sd}
-
-
-def _ratio(row: Row, ebp: Row | None, attribute: str) -> float | None:
-    """BrainProp's mean over EBP's, in BrainProp's rows where there are results of both."""
-    if row.experiment.algorithm != "BrainProp" or not (ebp and ebp.results and row.results):
-        return None
-    return fmean(row.values(attribute)) / fmean(ebp.values(attribute))
-
-
-def _is_within(row: Row, mean: float | None, paper: PaperResult | None) -> bool | None:
-    """Whether a mean lies within two of the paper's standard deviations, if that can be said."""
-    if paper is None or mean is None or not row.is_comparable:
-        return None
-    return abs(mean - paper.accuracy[0]) <= 2 * paper.accuracy[1]
+*Within*: whether our mean lies within two of the paper's standard deviations of its mean; empty
+where the settings or the images are not the paper's."""
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """The table as CSV, a line a row, under a line of names; numbers are not rounded."""
+    """Returns all numbers as CSV, a line a row, under a line of names; they are not rounded."""
     text = io.StringIO()
     lines = table(rows)
     writer = csv.DictWriter(text, lines[0].keys(), lineterminator="\n")
@@ -150,124 +38,137 @@ def as_csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def as_markdown(rows: Sequence[Row]) -> str:
-    """The table as Markdown, with a section for each choice of settings."""
-    sections = [_INTRODUCTION]
-    numbers = zip(rows, table(rows), strict=True)
-    for _, group in itertools.groupby(numbers, key=lambda pair: pair[0].settings):
-        rows_of_group, lines = zip(*group, strict=True)
-        sections += _section(rows_of_group[0], lines)
+def as_markdown(rows: Sequence[Row], swept: Sequence[str] = ()) -> str:
+    """Returns the report as Markdown.
+
+    Args:
+        rows: As `table_rows` returns them.
+        swept: Settings to report as a sweep, beside those that `find_sweeps` finds.
+    """
+    sweeps, others = find_sweeps(rows, swept)
+    sections = [INTRODUCTION]
+    if others:
+        sections.append(_overview(others))
+    if _panels(others):
+        sections.append("![Validation accuracy over epochs](report.png)")
+    for sweep in sweeps:
+        sections += sweep.as_markdown()
+    if others:
+        sections += [DETAILS, markdown_table(_DETAILS, zip(others, table(others), strict=True))]
     devices = sorted({result.device for row in rows for result in row.results})
     if devices:
         sections.append(
-            f"Seconds are those of {'; '.join(devices)}. Of a run in several pieces, this names "
-            "what the last one ran on."
+            f"Seconds were measured on {'; '.join(devices)}. For a run in several pieces, this is "
+            "the device of the last piece."
         )
-    sections.append("![Validation accuracy over epochs](report.png)")
     return "\n\n".join(sections) + "\n"
 
 
-_INTRODUCTION = """\
-# BrainProp and EBP: the paper's table
-
-Mean (standard deviation) over the seeds that did not diverge. The accuracy is that of the best
-epoch on the validation set, or on the test set where that is another one. *Within* tells whether
-our mean lies within two of the paper's standard deviations of its mean; it is empty for a part of
-the data set. The paper does not say whether its epochs count to the best one or to the stop. What
-of the paper could not be had is left empty."""
+Network = dict[str, Line]  # By algorithm.
 
 
-def _section(row: Row, lines: Sequence[dict]) -> list[str]:
-    """The parts of a section: what its settings are, the table, the ratios of epochs."""
-    parts = ["## The paper's settings"]
-    if row.settings:
-        parts = [f"## Other settings: {row.settings}"]
-        if not row.experiment.departures().keys() <= COMPARABLE:
-            parts.append("The paper's figures hold for its own settings, so there is no *within*.")
-    parts.append(_markdown_table(_COLUMNS, lines))
-    ratios = [line for line in lines if line["epoch_ratio_to_best"] is not None]
-    if ratios:
-        parts.append("Epochs of BrainProp for each epoch of EBP (the paper: 1 to 3.5):")
-        parts.append(_markdown_table(_RATIO_COLUMNS, ratios))
-    return parts
+def _overview(rows: Sequence[Row]) -> str:
+    """Returns the table that answers at a glance: a line a network, the algorithms side by side."""
+    networks: dict[tuple, Network] = {}
+    for row, numbers in zip(rows, table(rows), strict=True):
+        networks.setdefault(row.network, {})[row.experiment.algorithm] = row, numbers
+    others = {name for lines in networks.values() for name in lines} - {"BrainProp", "EBP"}
+    return markdown_table(
+        _OVERVIEW
+        | {f"{name} [%]": _of(name, number("accuracy", 2)) for name in ALGORITHMS if name in others}
+        | {"seeds": _seeds, "remarks": _remarks},
+        networks.values(),
+    )
 
 
-def _markdown_table(columns: dict, lines: Sequence[dict]) -> str:
-    cells = [list(columns), ["---"] * len(columns)]
-    cells += [[show(line) for show in columns.values()] for line in lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+def _of(algorithm: str, show: Callable[[Line], str]) -> Callable[[Network], str]:
+    """Makes what shows a number of one algorithm, and nothing where it has no runs."""
+    return lambda lines: show(lines[algorithm]) if algorithm in lines else ""
 
 
-def _figure(key: str, digits: int):
-    """Shows a number, with its standard deviation if it has one: "99.31 (0.04)"."""
-
-    def show(line: dict) -> str:
-        mean, sd = line.get(f"{key}_mean", line.get(key)), line.get(f"{key}_sd")
-        if mean is None:
-            return ""
-        return f"{mean:.{digits}f}" + (f" ({sd:.{digits}f})" if sd is not None else "")
-
-    return show
+def _any(show: Callable[[Line], str]) -> Callable[[Network], str]:
+    """Makes what shows something that is the same for all algorithms."""
+    return lambda lines: show(next(iter(lines.values())))
 
 
-def _epochs(key: str):
-    """Shows a number of epochs, a whole one where it is that of one seed: "67", "24.5 (9.2)"."""
-    of_one_seed, of_several = _figure(key, 0), _figure(key, 1)
-    return lambda line: (of_one_seed if line[f"{key}_sd"] is None else of_several)(line)
+def _seeds(lines: Network) -> str:
+    """Shows the number of seeds, by algorithm where they differ: "3", "BrainProp 3, EBP 1"."""
+    counts = {name: len(row.results) for name, (row, _) in lines.items()}
+    if len({*counts.values()}) == 1:
+        return _any(lambda line: str(len(line[0].results)))(lines)
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
-def _seeds(line: dict) -> str:
-    return str(line["seeds"]) + (f", {line['diverged']} diverged" if line["diverged"] else "")
+def _remarks(lines: Network) -> str:
+    return "; ".join(dict.fromkeys(text for row, _ in lines.values() for text in row.remarks))
 
 
-_NAMES = {
-    "data set": lambda line: line["dataset"],
-    "architecture": lambda line: line["architecture"],
+_OVERVIEW = {
+    "data set": _any(lambda line: line[0].dataset),
+    "architecture": _any(lambda line: line[0].experiment.architecture),
+    "BrainProp [%]": _of("BrainProp", number("accuracy", 2)),
+    "paper [%]": _of("BrainProp", number("paper_accuracy", 2)),
+    "EBP [%]": _of("EBP", number("accuracy", 2)),
+    "epochs to the best: BrainProp": _of("BrainProp", number("epochs_to_best")),
+    "paper": _of("BrainProp", number("paper_epochs")),
+    "EBP": _of("EBP", number("epochs_to_best")),
+    "BrainProp / EBP": _of("BrainProp", number("epoch_ratio_to_best", 1)),
 }
-_COLUMNS = _NAMES | {
-    "algorithm": lambda line: line["algorithm"],
-    "training images": lambda line: f"{line['training_images']:,}",
-    "seeds": _seeds,
-    "accuracy [%]": _figure("accuracy", 2),
-    "paper's": _figure("paper_accuracy", 2),
-    "within": lambda line: {None: "", True: "yes", False: "no"}[line["within_two_paper_sd"]],
-    "epochs to the best": _epochs("epochs_to_best"),
-    "to the stop": _epochs("epochs_to_stop"),
-    "paper's epochs": _figure("paper_epochs", 0),
-    "seconds/epoch": _figure("seconds_per_epoch", 1),
-    "paper's s/epoch": _figure("paper_seconds_per_epoch", 0),
-}
-_RATIO_COLUMNS = _NAMES | {
-    "to the best": _figure("epoch_ratio_to_best", 2),
-    "to the stop": _figure("epoch_ratio_to_stop", 2),
+_DETAILS = {
+    "data set": lambda line: line[0].dataset,
+    "architecture": lambda line: line[0].experiment.architecture,
+    "algorithm": lambda line: line[0].experiment.algorithm,
+    "remarks": lambda line: "; ".join(line[0].remarks),
+    "seeds": number("seeds"),
+    "accuracy [%]": number("accuracy", 2),
+    "within": lambda line: {None: "", True: "yes", False: "no"}[line[1]["within_two_paper_sd"]],
+    "epochs to the best": number("epochs_to_best"),
+    "to the stop": number("epochs_to_stop"),
+    "BrainProp / EBP": number("epoch_ratio_to_stop", 1),
+    "seconds/epoch": number("seconds_per_epoch", 1),
+    "paper's seconds/epoch": number("paper_seconds_per_epoch"),
 }
 
 
-def write_report(rows: Sequence[Row], folder: Path) -> list[Path]:
-    """Writes `report.md`, `report.csv`, `report.pdf` and `report.png`, the same for the same rows.
+def write_report(rows: Sequence[Row], folder: Path, swept: Sequence[str] = ()) -> list[Path]:
+    """Writes `report.md`, `report.csv`, and figures as PDF and PNG: the same for the same rows.
 
     Returns:
         Their paths.
     """
-    texts = {".md": as_markdown(rows), ".csv": as_csv(rows)}
-    paths = [folder / f"report{suffix}" for suffix in (*texts, ".pdf", ".png")]
-    for path in paths:
-        with written_whole(path) as partial:
-            if path.suffix in texts:
-                partial.write_text(texts[path.suffix], encoding="utf-8")
-            else:
-                curves = plots.learning_curves_figure(_panels(rows))
-                plots.write_figure(curves, partial, path.suffix[1:], dpi=200)
-    return paths
+    sweeps, others = find_sweeps(rows, swept)
+    writers: dict[str, Callable[[Path], object]] = {
+        "report.md": partial(Path.write_text, data=as_markdown(rows, swept), encoding="utf-8"),
+        "report.csv": partial(Path.write_text, data=as_csv(rows), encoding="utf-8"),
+    }
+    figures = {f"report_{sweep.name}": sweep.figure() for sweep in sweeps}
+    panels = _panels(others)
+    if panels:
+        figures["report"] = plots.learning_curves_figure(panels, _levels(others))
+    for name, figure in figures.items():
+        for kind in ("pdf", "png"):
+            writers[f"{name}.{kind}"] = partial(plots.write_figure, figure, format=kind, dpi=200)
+    for name, write in writers.items():
+        with written_whole(folder / name) as unfinished:
+            write(unfinished)
+    return [folder / name for name in writers]
 
 
 def _panels(rows: Sequence[Row]) -> dict[str, dict[str, list]]:
-    """The curves of the figure: a panel for the algorithms that share all settings."""
+    """Returns the curves of the figure: a panel for the algorithms that share all settings."""
     panels: dict[str, dict[str, list]] = {}
     for row in (row for row in rows if row.results):
-        dataset, architecture, algorithm = row.experiment.row
-        title = f"{dataset}, {architecture}, {row.training_images:,} images"
-        if row.settings:
-            title += f"\n{row.settings}"
-        panels.setdefault(title, {})[algorithm] = row.values("val_accuracy")
+        panels.setdefault(_title(row), {})[row.experiment.algorithm] = row.values("val_accuracy")
     return panels
+
+
+def _levels(rows: Sequence[Row]) -> dict[str, float]:
+    """Returns the paper's accuracies by panel."""
+    return {
+        _title(row): RESULTS[row.experiment.row].accuracy[0] for row in rows if row.is_comparable
+    }
+
+
+def _title(row: Row) -> str:
+    title = f"{row.dataset}, {row.experiment.architecture}, {row.training_images:,} images"
+    return f"{title}\n{row.settings}" if row.settings else title

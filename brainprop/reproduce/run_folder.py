@@ -1,6 +1,6 @@
 """A folder of runs that any number of processes work off together.
 
-    MNIST_conv_BrainProp_seed1.json                   a finished run: `results.summary`
+    MNIST_conv_BrainProp_seed1.json                   a finished run: `outputs.summary`
     MNIST_conv_BrainProp_seed1_weights.h5             its best epoch's weights
     MNIST_conv_BrainProp_seed2_epochs=9.json          one whose settings are not all the paper's
     unfinished/MNIST_conv_BrainProp_seed3/            the checkpoints of one under way
@@ -12,7 +12,6 @@ lock of a process that dies, and whoever comes next goes on from the checkpoints
 
 import fcntl
 import functools
-import json
 import logging
 import os
 import shutil
@@ -29,11 +28,11 @@ from typing import TextIO
 
 from brainprop.common.errors import BrainPropError, StdoutLost
 from brainprop.common.files import writing, written_whole
-from brainprop.common.reading import reading
 from brainprop.common.startup import start_tensorflow
 from brainprop.experiments import Experiment, data_for
+from brainprop.outputs.summary import read_summary, write_summary
 from brainprop.training import checkpoints
-from brainprop.training.run import Outcome, has_diverged
+from brainprop.training.run import Outcome
 
 POLL_SECONDS = 0.5
 
@@ -118,9 +117,7 @@ class RunFiles:
         Raises:
             BrainPropError: The result is damaged.
         """
-        with reading(self.result, "move it away to have the run repeated"):
-            told = json.loads(self.result.read_text(encoding="utf-8"))
-            return Status.DIVERGED if has_diverged(told["history"]) else Status.FINISHED
+        return Status.DIVERGED if read_summary(self.result).diverged else Status.FINISHED
 
     @property
     def epochs(self) -> int:
@@ -262,7 +259,6 @@ def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
 
     from brainprop.common import devices
     from brainprop.networks.weights import save_weights
-    from brainprop.outputs.results import write_summary
     from brainprop.training.fit import train
 
     devices.announce(f"{experiment.name}, seed {experiment.seed}")
