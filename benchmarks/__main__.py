@@ -2,6 +2,7 @@
 
     python -m benchmarks                    all of it, 12 to 25 minutes on two cores
     python -m benchmarks rules layers       only these
+    python -m benchmarks before PATH        against the checkout of an earlier version at PATH
 
 Nothing else should run meanwhile. Ratios are medians over rounds in which both sides take turns,
 so they hold on a noisy machine too; milliseconds do not.
@@ -12,7 +13,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-RATIOS = ("rules", "layers", "frameworks", "switches", "epoch")
+# "before" is measured only where the other checkout's path follows.
+RATIOS = ("before", "rules", "layers", "keras2", "frameworks", "switches", "epoch")
 AMOUNTS = ("start_up", "memory")
 
 
@@ -25,10 +27,14 @@ def main() -> int:
     parser.add_argument("--chart", type=Path, help="draw the ratios into this PNG or PDF file")
     parser.add_argument("--data-dir", type=Path, help="of Tiny ImageNet, whose memory is measured")
     arguments = parser.parse_args()
-    unknown = set(arguments.parts) - {*RATIOS, *AMOUNTS}
-    if unknown or arguments.rounds < 1:
+    parts, other = arguments.parts or [*RATIOS[1:], *AMOUNTS], Path()
+    if "before" in parts:
+        path = parts.index("before") + 1
+        if path == len(parts):
+            parser.error("before needs the path of another checkout")
+        other = Path(parts.pop(path)).absolute()
+    if set(parts) - {*RATIOS, *AMOUNTS} or arguments.rounds < 1:
         parser.error(f"PART is one of {', '.join(RATIOS + AMOUNTS)}; --rounds is at least 1")
-    parts = arguments.parts or RATIOS + AMOUNTS
 
     from brainprop.common.errors import BrainPropError
     from brainprop.common.files import check_figure
@@ -39,13 +45,15 @@ def main() -> int:
         except BrainPropError as error:
             parser.error(str(error))
 
-    from benchmarks import programs, steps, table
+    from benchmarks import checkouts, programs, steps, table
     from brainprop.common import devices
 
     few = min(arguments.rounds, 3)  # Rounds of what takes seconds, not milliseconds.
     measure: dict[str, Callable[[], list]] = {
+        "before": lambda: checkouts.before(other, arguments.rounds),
         "rules": lambda: steps.rules(arguments.rounds),
         "layers": lambda: steps.layers(arguments.rounds),
+        "keras2": lambda: checkouts.keras2(arguments.rounds),
         "frameworks": lambda: steps.frameworks(arguments.rounds),
         "switches": lambda: steps.switches(arguments.rounds) + programs.onednn(few),
         "epoch": lambda: programs.epoch(few),
