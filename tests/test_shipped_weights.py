@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainprop import build_model, load_weights
+from brainprop import BrainPropError, build_model, load_weights
 from brainprop.cli import main
 from brainprop.datasets.table import DATASETS
+from brainprop.networks import models
 from brainprop.reproduce.report import as_csv, as_markdown
 from brainprop.reproduce.rows import read_results, table_rows
 
@@ -40,6 +41,28 @@ def test_file_loads_and_tells_classes_apart(name):
     shape = DATASETS[network[0]].image_shape
     images = np.random.default_rng(0).random((4, *shape), dtype=np.float32)
     assert np.ptp(model.predict(images, verbose=0), axis=-1).min() > 0.01
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_pretrained_networks_have_the_weights_of_their_file(name):
+    network, *_ = EVALUATIONS[name]
+    assert models.PRETRAINED[tuple(network)] == name
+    model, loaded = build_model(*network, weights="pretrained"), build_model(*network)
+    load_weights(loaded, WEIGHTS / name)
+    for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_networks_without_trained_weights_are_refused(tmp_path, monkeypatch):
+    with pytest.raises(BrainPropError, match="MNIST dense EBP: choose from MNIST conv BrainProp, "):
+        build_model("MNIST", "dense", "EBP", weights="pretrained")
+    monkeypatch.setattr(models, "PRETRAINED_DIR", tmp_path)  # As in an installed package.
+    with pytest.raises(BrainPropError, match=r"MNIST_BrainProp_weights\.h5 is missing: .* path"):
+        build_model("mnist", "conv", "brainprop", weights="pretrained")
+    model = build_model(
+        "MNIST", "conv", "BrainProp", weights=WEIGHTS / "MNIST_BrainProp_weights.h5"
+    )
+    assert all(np.isfinite(value).all() for value in model.get_weights())
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -5,14 +5,17 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import tensorflow as tf
 
 from brainprop.common.arguments import known_name
 from brainprop.common.devices import mixed_precision_policy
+from brainprop.common.errors import BrainPropError
 from brainprop.experiments import Experiment
 from brainprop.networks.architectures import build_network
+from brainprop.networks.weights import load_weights
 from brainprop.paper import ALGORITHMS, ARCHITECTURES
 from brainprop.rules.base import LearningRule
 
@@ -22,9 +25,22 @@ MODEL_SETTINGS = (
     "jit_compile", "classes", "image_size",
 )  # fmt: skip
 
+# The files in the repository's folder `weights`, which an installed package does not have.
+PRETRAINED_DIR = Path(__file__).resolve().parents[2] / "weights"
+PRETRAINED = {
+    ("MNIST", "conv", "BrainProp"): "MNIST_BrainProp_weights.h5",
+    ("CIFAR10", "deep", "BrainProp"): "CIFAR10_BrainProp_weights.h5",
+    ("TinyImageNet", "deep", "BrainProp"): "TIN_BrainProp_weights.h5",
+}
+
 
 def build_model(
-    dataset: str, architecture: str, algorithm: str, seed: int = 1, **settings
+    dataset: str,
+    architecture: str,
+    algorithm: str,
+    seed: int = 1,
+    weights: str | Path | None = None,
+    **settings,
 ) -> LearningRule:
     """Builds and compiles one of the paper's networks, ready for `fit`.
 
@@ -37,6 +53,8 @@ def build_model(
         algorithm: A name in `brainprop.paper.ALGORITHMS`: "BrainProp", "EBP" or a registered one.
         seed: Seed of the initial weights, dropout and exploration. The same seed gives all
             algorithms the same initial weights.
+        weights: A weights file; "pretrained" takes the one in the repository's folder `weights`.
+            Defaults to new weights.
         **settings: Values for `MODEL_SETTINGS`, which are fields of `Experiment`, or for the
             algorithm's own arguments. They default to the paper's.
 
@@ -44,8 +62,8 @@ def build_model(
         The compiled model; its output layer is linear.
 
     Raises:
-        BrainPropError: If a name is unknown, data set and architecture do not go together, or a
-            number is out of range.
+        BrainPropError: If a name is unknown, data set and architecture do not go together, a
+            number is out of range, or there are no such weights.
         TypeError: If a model has no such setting.
     """
     rule = ALGORITHMS[known_name("algorithm", algorithm, ALGORITHMS)]
@@ -60,7 +78,29 @@ def build_model(
     experiment = Experiment(
         dataset, architecture, algorithm, seed=seed, rule_arguments=own, **settings
     )
-    return model_for(experiment)
+    model = model_for(experiment)
+    if weights is not None:
+        load_weights(model, _pretrained(experiment) if weights == "pretrained" else weights)
+    return model
+
+
+def _pretrained(experiment: Experiment) -> Path:
+    """Returns the file in the repository that has the weights of an experiment's network.
+
+    Raises:
+        BrainPropError: If there is none.
+    """
+    network = experiment.dataset, experiment.architecture, experiment.algorithm
+    if network not in PRETRAINED:
+        shipped = ", ".join(map(" ".join, PRETRAINED))
+        raise BrainPropError(f"no trained weights of {' '.join(network)}: choose from {shipped}")
+    path = PRETRAINED_DIR / PRETRAINED[network]
+    if not path.exists():
+        raise BrainPropError(
+            f"{path} is missing: trained weights are in the repository only, so give the path of "
+            f"its weights/{path.name}"
+        )
+    return path
 
 
 def model_for(experiment: Experiment) -> LearningRule:
