@@ -98,13 +98,13 @@ class Checkpointing:
         if self.known and not resume:
             raise BrainPropError(
                 f"{directory} holds the checkpoints of an earlier run: pass --resume to resume "
-                "it, or give another --checkpoint-dir"
+                "it, or choose another folder for checkpoints"
             )
         self.resumed = newest(self.directory, settings)
         if self.resumed and self.resumed.data not in (None, data):
             raise BrainPropError(
                 f"the checkpoints in {directory} are of a run on other images or labels: give the "
-                "--data-dir with its data, or another --checkpoint-dir"
+                "--data-dir with its data, or choose another folder for checkpoints"
             )
 
     @property
@@ -148,7 +148,7 @@ class Checkpointing:
         if not _match(variables, state.variables) or not _match(model.weights, state.best_weights):
             raise BrainPropError(
                 f"the checkpoint of epoch {state.epoch} in {self.directory} is of another network: "
-                "give another --checkpoint-dir"
+                "choose another folder for checkpoints"
             )
         for variable, value in zip(variables, state.variables, strict=True):
             variable.assign(value)
@@ -175,7 +175,7 @@ class Checkpointing:
         if not self.known.issuperset(paths(self.directory)):
             raise BrainPropError(
                 f"another run writes checkpoints into {self.directory}, too: "
-                "give each a --checkpoint-dir of its own"
+                "give each a folder of its own"
             )
         written = save(
             Checkpoint(
@@ -292,7 +292,7 @@ def _check_settings(stored: dict, settings: Experiment | Schedule, path: Path) -
     if unknown:
         raise BrainPropError(
             f"{path} is another version's, with the setting {ascii(min(unknown))}: update "
-            "BrainProp, or give another --checkpoint-dir"
+            "BrainProp, or choose another folder for checkpoints"
         )
     there, here = defaults | stored, defaults | settings.settings()
     differences = [
@@ -303,5 +303,5 @@ def _check_settings(stored: dict, settings: Experiment | Schedule, path: Path) -
     if differences:
         raise BrainPropError(
             f"{path} belongs to another run ({'; '.join(differences)}): "
-            "give the same settings or another --checkpoint-dir"
+            "give the same settings or choose another folder for checkpoints"
         )
