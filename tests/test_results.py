@@ -121,6 +121,9 @@ def test_the_json_history_tells_the_whole_run(run, model, tmp_path):
     assert told["settings"]["seed"] == 1
     assert told["images"] == {"training": 60_000, "validation": 10_000}
     assert set(told["versions"]) == {"brainprop", "python", "tensorflow", "keras", "numpy"}
+    if (PROJECT / ".git").exists():
+        commit = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=PROJECT, text=True)
+        assert told["commit"].removesuffix("-dirty") == commit.strip()
     assert (told["best_epoch"], told["best_val_accuracy"], told["epochs"]) == (2, 0.8, 3)
     assert told["history"]["seconds"] == [3.0, 2.0, 2.5]
     assert told["history"]["loss"] == [0.4, 0.3, None]

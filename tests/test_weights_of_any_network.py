@@ -266,9 +266,14 @@ def test_state_that_is_no_weight_is_refused(layer, tmp_path):
     assert "\n" not in str(caught.value) and list(tmp_path.iterdir()) == []
 
 
-def test_state_that_the_network_is_built_with_is_not_refused(tmp_path):
+@pytest.mark.parametrize(
+    "options",
+    [{"output_mode": "multi_hot"}, {"output_mode": "tf_idf", "idf_weights": [1.0, 2.0, 3.0]}],
+    ids=lambda options: options["output_mode"],
+)
+def test_state_that_the_network_is_built_with_is_not_refused(options, tmp_path):
     layers = [
-        keras.layers.IntegerLookup(vocabulary=[1, 2, 3], output_mode="multi_hot"),
+        keras.layers.IntegerLookup(vocabulary=[1, 2, 3], **options),
         keras.layers.Dense(2),
     ]
     model = keras.Sequential([keras.Input((4,), dtype="int32"), *layers])
@@ -282,16 +287,17 @@ def test_state_that_the_network_is_built_with_is_not_refused(tmp_path):
 def test_a_large_network_of_both_keras(tmp_path):
     """MobileNetV2 within another network, as for fine-tuning."""
 
-    def fine_tuned(library):
+    def fine_tuned(library, frozen):
         backbone = library.applications.MobileNetV2(
             (32, 32, 3), alpha=0.35, weights=None, include_top=False, pooling="avg"
         )
-        for layer in backbone.layers[:100]:
+        for layer in backbone.layers[:frozen]:
             layer.trainable = False
         inputs = library.Input((32, 32, 3))
         return inputs, library.layers.Dense(3)(backbone(inputs))
 
-    ours, keras_2 = BrainProp(*fine_tuned(keras)), tf_keras.Model(*fine_tuned(tf_keras))
+    ours = BrainProp(*fine_tuned(keras, frozen=100))
+    keras_2 = tf_keras.Model(*fine_tuned(tf_keras, frozen=100))
     inputs = np.random.default_rng(0).random((2, 32, 32, 3), "float32")
     save_weights(ours, tmp_path / "w.h5")
     keras_2.load_weights(tmp_path / "w.h5")
@@ -299,8 +305,11 @@ def test_a_large_network_of_both_keras(tmp_path):
     fill(keras_2, 1)
     keras_2.save_weights(tmp_path / "w.h5")
     load_weights(ours, tmp_path / "w.h5")
-    for a, b in zip(ours.get_weights(), keras_2.get_weights(), strict=True):
+    thawed = BrainProp(*fine_tuned(keras, frozen=0))
+    load_weights(thawed, tmp_path / "w.h5")
+    for a, b, c in zip(*(m.get_weights() for m in (ours, keras_2, thawed)), strict=True):
         np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, c)
     other = build_model("MNIST", "dense", "BrainProp")
     with pytest.raises(BrainPropError) as caught:
         load_weights(other, tmp_path / "w.h5")

@@ -137,15 +137,17 @@ def _ordered(layer: keras.Layer) -> list:
 
 def _check_holdable(layer: keras.Layer) -> None:
     """Refuses a layer with state that is not in its weights, such as an adapted vocabulary."""
-    variables: dict[str, object] = {}
-    layer.save_own_variables(variables)
-    has_assets = False
     if hasattr(layer, "save_assets"):
         with tempfile.TemporaryDirectory() as folder:
             layer.save_assets(folder)
-            has_assets = any(os.scandir(folder))
-    learned_bins = isinstance(layer, keras.layers.Discretization) and layer.num_bins
-    if len(variables) > len(layer.weights) or has_assets or learned_bins:
+            has_more = any(os.scandir(folder))
+    elif isinstance(layer, keras.layers.Discretization):
+        has_more = layer.num_bins is not None
+    else:
+        variables: dict[str, object] = {}
+        layer.save_own_variables(variables)
+        has_more = len(variables) > len(layer.weights)
+    if has_more:
         raise BrainPropError(
             f"{layer.name} has state beside its weights, which a weights file of Keras 2 cannot "
             "hold: use Keras's own model.save, or model.save_weights"
@@ -257,6 +259,8 @@ def _keys(paths: Sequence[str]) -> list:
 
     That is its sublayer's name, its rank among the running numbers of that name, and its own name.
     """
+    # Keras 2 called a kernel depthwise_kernel, where Keras 3 calls it kernel.
+    paths = [path.replace("/depthwise_kernel", "/kernel") for path in paths]
     parts = [match.groups() for match in map(_WEIGHT_PATH.fullmatch, paths) if match]
     if len(parts) < len(paths):
         return list(range(len(paths)))  # By order.

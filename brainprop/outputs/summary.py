@@ -1,15 +1,16 @@
 """The summary of a run: the JSON file that `-s` and `brainprop.reproduce` leave, and its reader.
 
-Its keys are settings, images (how many), versions, plugins (their files' names), device, outcome,
-epochs, best_epoch, best_val_accuracy, test_accuracy (null where the validation set is the test set)
-and history, in which `seconds` are those of each epoch. A key "note", added by hand, appears in
-reports.
+Its keys are settings, images (how many), versions, commit (null outside of a git checkout), plugins
+(their files' names), device, outcome, epochs, best_epoch, best_val_accuracy, test_accuracy (null
+where the validation set is the test set) and history, in which `seconds` are those of each epoch. A
+key "note", added by hand, appears in reports.
 """
 
 import dataclasses
 import json
 import math
 import platform
+import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,22 @@ from brainprop.experiments import Experiment
 from brainprop.training.run import Run, has_diverged
 
 
+def _commit() -> str | None:
+    """Returns the git commit of the program, with "-dirty" if files differ from it."""
+    checkout = Path(__file__).resolve().parents[2]
+    if not (checkout / ".git").exists():
+        return None
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        told = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.SubprocessError):  # For example, git is not installed.
+        return None
+    return told.stdout.strip()
+
+
+COMMIT = _commit()  # Of the start: the files can change while a run goes on.
+
+
 def summary(run: Run) -> dict:
     """Returns what a run was and what came of it, for JSON: numbers not finite become `None`."""
     from brainprop.common import devices
@@ -36,6 +53,7 @@ def summary(run: Run) -> dict:
             "python": platform.python_version(),
             **{name: version(name) for name in ("tensorflow", "keras", "numpy")},
         },
+        "commit": COMMIT,
         "plugins": plugin_names(),
         "device": devices.description(),
         "outcome": run.outcome.value,
