@@ -56,9 +56,8 @@ class ImageFolder:
             tests = [name for name in ("test", "val") if train and _class_folders(path / name)]
             training, testing = self._images(train), self._images(tests[0]) if tests else {}
         self.class_names = tuple(training)
+        self._unused = tests[1:]
         self._check(training, testing)
-        if len(tests) > 1:
-            print(f"warning: {path / 'val'} is not used: test holds test images", file=sys.stderr)
         images = [
             (name, label)
             for split in (training, testing)
@@ -91,6 +90,11 @@ class ImageFolder:
         Raises:
             BrainPropError: If images cannot be read. The message names them.
         """
+        for name in self._unused:
+            print(
+                f"warning: {self.path / name} is not used: test holds the test images",
+                file=sys.stderr,
+            )
         shape = (image_size, image_size, CHANNELS)
         paths = [self.path / name for name in self.names]
         with reading(self.path, _REMEDY):

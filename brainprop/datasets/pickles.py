@@ -32,11 +32,13 @@ def loads(content: bytes) -> dict[str, Any]:
     if type(result) is not dict:
         raise pickle.UnpicklingError("it holds no dictionary")
     return {
-        key.decode() if isinstance(key, bytes) else str(key): value.values
-        if isinstance(value, _Array)
-        else value
+        _text(key): value.values if isinstance(value, _Array) else value
         for key, value in result.items()
     }
+
+
+def _text(key: object) -> str:
+    return key.decode() if isinstance(key, bytes) else str(key)
 
 
 class _Unpickler(pickle.Unpickler):

@@ -61,8 +61,8 @@ def find(source: Source, data_dir: str | Path | None = None) -> Path:
             cache always comes last.
 
     Returns:
-        The first path with one of the source's names that is complete, else the first incomplete
-        one.
+        A path with one of the source's names, from the first place that has any: a complete one
+        if possible.
 
     Raises:
         BrainPropError: If `data_dir` is no directory, or if the file is missing and cannot be
@@ -73,14 +73,16 @@ def find(source: Source, data_dir: str | Path | None = None) -> Path:
 
 def find_here(source: Source, data_dir: str | Path | None = None) -> Path | None:
     """Finds a data set's file or folder as `find` does, but returns `None` if it is nowhere."""
-    candidates = [path for place in _places(data_dir) for path in _candidates(source, place)]
-    own = _given(data_dir)
-    if own and source.files and not _missing(source, own[0]):  # Whatever its name is.
-        candidates.insert(0, own[0])
-    missing = {path: len(_missing(source, path)) for path in candidates}
-    complete = (path for path in candidates if not missing[path])
-    incomplete = (path for path in candidates if missing[path] < len(source.files))
-    return next(complete, None) or next(incomplete, None)
+    given = _given(data_dir)
+    for place in _places(data_dir):
+        candidates = [*_candidates(source, place)]
+        if place in given and source.files and not _missing(source, place):
+            candidates.insert(0, place)  # The data set's own folder, whatever its name.
+        missing = {path: len(_missing(source, path)) for path in candidates}
+        for path in sorted(candidates, key=lambda path: missing[path] > 0):
+            if not missing[path] or missing[path] < len(source.files):
+                return path
+    return None
 
 
 @contextlib.contextmanager
