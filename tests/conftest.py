@@ -60,3 +60,18 @@ def data():
         return images, labels
 
     return split(230), split(100)
+
+
+@pytest.fixture(scope="module")
+def small_networks():
+    """Registers small versions of two architectures for tests that train often."""
+    from brainprop.paper import ARCHITECTURES, register_architecture
+
+    register_architecture("small", (("flatten",), ("dense", 30)), kernel_stddev=0.05)
+    register_architecture(
+        "smallconv",
+        (("conv", 8, 2), ("dropout", 0.3), ("flatten",), ("dense", 30), ("dropout", 0.3)),
+        kernel_stddev=0.05,
+    )
+    yield
+    del ARCHITECTURES["small"], ARCHITECTURES["smallconv"]

@@ -19,6 +19,7 @@ from brainprop.training.diagnostics import ERROR_BIN_CENTERS, Diagnostics, measu
 from brainprop.training.fit import Outcome, Run, splits, train
 
 LEARNING_RATE = 0.25
+pytestmark = pytest.mark.usefixtures("small_networks")
 LAYERS = ("1_Dense", "2_output")
 LAYERS_OF_DENSE = ("1_Dense", "2_Dense", "3_Dense", "4_output")
 OF_THE_NETWORK = {"q_selected", "q_right", "selected", "reward_prediction_error"}
@@ -132,6 +133,81 @@ def test_a_network_without_kernels_is_measured_too(probe):
     assert measured["q_selected"] == pytest.approx(2 * probe[0].max(axis=1).mean())
 
 
+def test_kernels_in_nested_models_are_measured_as_in_a_flat_one(probe):
+    """Nested twice, with one frozen layer in between."""
+    rng = np.random.default_rng(3)
+    weights = [rng.normal(size=shape).astype("float32") for shape in ((6, 5), (5, 5), (5, 4))]
+
+    def layers():
+        dense = keras.layers.Dense
+        return [dense(5, "relu", use_bias=False), dense(5, "relu", use_bias=False),
+                dense(4, use_bias=False)]  # fmt: skip
+
+    first, second, last = layers()
+    inner = keras.Sequential([keras.Input((5,)), second])
+    body = keras.Sequential([keras.Input((6,)), first, inner])
+    inputs = keras.Input((6,))
+    nested = BrainProp(inputs, last(body(inputs)))
+    flat_layers = layers()
+    flat = BrainProp.from_model(keras.Sequential([keras.Input((6,)), *flat_layers]))
+    for model, frozen in ((nested, second), (flat, flat_layers[1])):
+        frozen.trainable = False
+        model.compile(keras.optimizers.SGD(LEARNING_RATE))
+        for weight, value in zip(model.weights, weights, strict=True):
+            weight.assign(value)
+    measured, expected = measure(nested, [probe]), measure(flat, [probe])
+    assert {"angle/1_Dense", "dead/1_Dense", "angle/3_output"} < measured.keys()
+    assert not any("2_Dense" in name for name in measured)
+    assert measured.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(measured[name], value, rtol=1e-5, err_msg=name)
+
+
+def test_kernels_of_layers_of_ones_own_and_several_inputs_are_measured(probe):
+    images, labels = probe
+
+    class Twice(keras.layers.Layer):
+        """Keeps its layers to itself, as MultiHeadAttention does."""
+
+        def __init__(self):
+            super().__init__(name="twice")
+            self.inner = keras.layers.Dense(5, name="inner")
+
+        def build(self, shape):
+            self.inner.build(shape)
+
+        def call(self, x):
+            return self.inner(x) * 2
+
+    inputs = [keras.Input((6,)), keras.Input((6,))]
+    activity = keras.layers.Add()([Twice()(inputs[0]), keras.layers.Dense(5)(inputs[1])])
+    model = BrainProp(inputs, keras.layers.Dense(4)(activity))
+    model.compile(keras.optimizers.SGD(LEARNING_RATE))
+    measured = measure(model, [((images, -images), labels)])
+    norms = {name: value for name, value in measured.items() if name.startswith("weight_norm")}
+    assert set(norms) == {"weight_norm/1_inner", "weight_norm/2_Dense", "weight_norm/3_output"}
+    kernels = [weight for weight in model.weights if weight.name == "kernel"]
+    for value, kernel in zip(norms.values(), kernels, strict=True):
+        assert value == pytest.approx(np.linalg.norm(kernel))
+    assert all(measured[name.replace("weight_norm", "update_norm")] > 0 for name in norms)
+
+
+def test_a_reward_of_ones_own_is_measured_by_its_own_rule(probe):
+    class Doubled(BrainProp):
+        def reward(self, selected, right):
+            return 2 * super().reward(selected, right)
+
+    model = small_network(Doubled)
+    measured = measure(model, [probe])
+    images, labels = probe
+    hidden, q_values, _, _, _ = by_hand(model, images, labels)
+    selected = q_values.argmax(1)
+    errors = 2 * (selected == labels) - q_values.max(1)
+    gradient = hidden.T @ (-errors[:, None] * np.eye(4)[selected]) / len(images)
+    expected = LEARNING_RATE * np.linalg.norm(gradient)
+    assert measured["update_norm/2_output"] == pytest.approx(expected, rel=1e-4)
+
+
 def test_labels_may_be_columns_or_one_hot(probe):
     images, labels = probe
     model = small_network(BrainProp)
@@ -157,7 +233,7 @@ def test_a_network_that_has_diverged_or_died_is_measured_without_a_warning(
     assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]
 
 
-def experiment(algorithm="BrainProp", architecture="dense", **overrides):
+def experiment(algorithm="BrainProp", architecture="small", **overrides):
     settings = {"batch_size": 50, "epochs": 3} | overrides
     return Experiment("MNIST", architecture, algorithm, **settings)
 
@@ -184,13 +260,14 @@ def found(history):
 @pytest.mark.parametrize(
     "settings",
     [
-        experiment(architecture="conv", exploration_rate=0.3, epochs=2),
-        experiment("EBP", epochs=2),
-        experiment(mixed_precision=True, validation_split=0.2, epochs=2),
+        {"architecture": "smallconv", "exploration_rate": 0.3},
+        {"algorithm": "EBP"},
+        {"mixed_precision": True, "validation_split": 0.2},
     ],
     ids=["conv", "EBP", "mixed precision"],
 )
 def test_training_goes_on_as_if_nobody_had_looked_bit_for_bit(settings, data):
+    settings = experiment(**settings, epochs=2)
     model, run = trained(settings, data)
     undisturbed, alone = trained(settings, data, probed=False)
     assert rest(run.history) == rest(alone.history)
@@ -210,7 +287,7 @@ def test_training_goes_on_as_if_nobody_had_looked_bit_for_bit(settings, data):
 
 def test_the_learning_rate_of_the_epoch_is_in_the_update(data):
     _, run = trained(experiment(epochs=2, learning_rate=1e-9, halving_epochs=1), data)
-    for layer in LAYERS_OF_DENSE:
+    for layer in LAYERS:
         first, second = run.history[f"update_norm/{layer}"]
         assert second == pytest.approx(first / 2, rel=1e-3)
 

@@ -139,7 +139,7 @@ def test_the_weights_are_the_models(run, model, tmp_path):
 
 
 def test_the_plot_shows_both_accuracies_and_the_best_epoch(run):
-    (axes,) = accuracy_figure(run).axes
+    (axes,) = accuracy_figure(run).axes  # Without figures of trials, as under EBP.
     training, validation, best = axes.lines
     np.testing.assert_allclose(training.get_ydata(), [50, 75, 87.5])
     np.testing.assert_allclose(validation.get_ydata(), [60, 80, 70])
@@ -226,6 +226,19 @@ def test_a_folder_that_has_vanished(run, model, refuge):
     with pytest.raises(BrainPropError, match="No such file or directory"):
         results.save_run(run, refuge / "gone")
     assert files(refuge / "home") == names()
+
+
+def test_under_brainprop_a_second_panel_has_the_means_over_trials(run):
+    run.history.update(
+        reward=[float("nan"), 0.5, 0.75],
+        abs_reward_prediction_error=[0.25, 0.5, 0.125],
+        explored=[0.01, 0.02, 0.015],
+    )
+    _, trials = accuracy_figure(run).axes
+    drawn = {line.get_label(): line.get_ydata() for line in trials.lines}
+    assert list(drawn) == ["reward", "|reward-prediction error|", "share explored"]
+    np.testing.assert_array_equal(drawn["reward"], run.history["reward"])
+    np.testing.assert_array_equal(drawn["share explored"], [0.01, 0.02, 0.015])
 
 
 def test_the_plot_needs_no_display(run, tmp_path):

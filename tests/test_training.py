@@ -2,6 +2,7 @@
 
 import csv
 import gc
+import json
 import os
 import signal
 import subprocess
@@ -29,14 +30,16 @@ from brainprop.training.callbacks import CSVLog, Interruption
 from brainprop.training.evaluation import evaluate
 from brainprop.training.fit import Outcome, train
 
+pytestmark = pytest.mark.usefixtures("small_networks")
 
-def experiment(architecture="conv", **overrides):
+
+def experiment(architecture="smallconv", **overrides):
     settings = {"batch_size": 50, "epochs": 4} | overrides
     return Experiment("MNIST", architecture, "BrainProp", **settings)
 
 
 # Nothing changes from epoch to epoch: no batch normalization, and steps too small to matter.
-STANDSTILL = {"architecture": "dense", "learning_rate": 1e-12, "patience": 3}
+STANDSTILL = {"architecture": "small", "learning_rate": 1e-12, "patience": 3}
 
 
 def run(settings, data, checkpoint_dir=None, **kwargs):
@@ -192,7 +195,7 @@ def test_a_failure_ends_the_run_and_keeps_the_best(data, error, hint):
     def fail():
         raise error
 
-    model, done = run(experiment("dense"), data, callbacks=[InSecondEpoch(fail)])
+    model, done = run(experiment("small"), data, callbacks=[InSecondEpoch(fail)])
     assert done.outcome is Outcome.FAILED and done.epochs == done.best_epoch == 1
     assert hint in str(done.failure)
     assert evaluate(model, *data[1]).accuracy == pytest.approx(done.best_accuracy)
@@ -203,7 +206,7 @@ def test_a_failure_before_there_is_anything_to_keep_is_raised(data, tmp_path, mo
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", fill)
-    _, done = run(experiment("dense"), data, tmp_path)
+    _, done = run(experiment("small"), data, tmp_path)
     assert done.outcome is Outcome.FAILED and "--resume" in str(done.failure)
 
     class Fail(keras.callbacks.Callback):
@@ -211,7 +214,7 @@ def test_a_failure_before_there_is_anything_to_keep_is_raised(data, tmp_path, mo
             fill()
 
     with pytest.raises(BrainPropError, match="No space left"):
-        run(experiment("dense"), data, callbacks=[Fail()])
+        run(experiment("small"), data, callbacks=[Fail()])
 
 
 def test_weights_that_diverge_in_an_epochs_last_step_are_not_the_best(data):
@@ -223,29 +226,63 @@ def test_weights_that_diverge_in_an_epochs_last_step_are_not_the_best(data):
                 weights = self.model.get_weights()
                 self.model.set_weights([np.full_like(weight, np.nan) for weight in weights])
 
-    model, done = run(experiment("dense", epochs=1), data, callbacks=[Diverge()])
+    model, done = run(experiment("small", epochs=1), data, callbacks=[Diverge()])
     assert np.isfinite(done.history["loss"][0])
     assert done.outcome is Outcome.DIVERGED and done.best_epoch == 0
 
 
 def test_resuming_needs_a_folder_to_go_on_from(data):
     with pytest.raises(BrainPropError, match="resume needs checkpoint_dir"):
-        run(experiment("dense"), data, resume=True)
+        run(experiment("small"), data, resume=True)
 
 
 def test_a_checkpoint_of_another_network_is_refused(data, tmp_path):
-    run(experiment("dense", epochs=1), data, tmp_path)
+    run(experiment("small", epochs=1), data, tmp_path)
     (path,) = checkpoints.paths(tmp_path)
     checkpoint = checkpoints.load(path)
     checkpoint.variables[0] = checkpoint.variables[0][:-1]
     checkpoints.save(checkpoint, tmp_path)
     with pytest.raises(BrainPropError, match="of another network"):
-        run(experiment("dense"), data, tmp_path, resume=True)
+        run(experiment("small"), data, tmp_path, resume=True)
+
+
+# A network's variables and its optimizer's as commit 89d5c4c kept them, for MNIST dense.
+VARIABLES_OF_89D5C4C = [
+    ((2,), "int64"), ((784, 1500), "float32"), ((1500, 1000), "float32"), ((1000, 500), "float32"),
+    ((500, 10), "float32"), ((), "int64"), ((), "float32"),
+]  # fmt: skip
+SETTINGS_OF_89D5C4C = (
+    "dataset", "architecture", "algorithm", "seed", "epochs", "patience", "min_delta",
+    "learning_rate", "halving_epochs", "batch_size", "kernel_stddev", "l2", "exploration_rate",
+    "max_train_samples", "max_eval_samples", "validation_split", "mixed_precision", "jit_compile",
+    "deterministic",
+)  # fmt: skip
+
+
+def test_a_checkpoint_of_an_earlier_version_is_resumed(data, tmp_path):
+    """Commit 89d5c4c kept fewer settings and figures, and no plugins."""
+    run(experiment("dense", epochs=1), data, tmp_path)
+    (path,) = checkpoints.paths(tmp_path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    state = json.loads(str(arrays["state"]))
+    del state["plugins"]
+    state["settings"] = {name: state["settings"][name] for name in SETTINGS_OF_89D5C4C}
+    state["history"] = {name: state["history"][name] for name in checkpoints.FIGURES}
+    arrays["state"] = np.array(json.dumps(state))
+    np.savez(path, **arrays)
+    variables = checkpoints.load(path).variables
+    assert [(v.shape, v.dtype.name) for v in variables] == VARIABLES_OF_89D5C4C
+    _, done = run(experiment("dense", epochs=2), data, tmp_path, resume=True)
+    _, whole = run(experiment("dense", epochs=2), data)
+    assert done.history["loss"] == whole.history["loss"]
+    assert np.isnan(done.history["reward"][0])
+    assert done.history["reward"][1] == whole.history["reward"][1]
 
 
 def test_signals_wait_until_the_caller_is_done(data):
     before = signal.getsignal(signal.SIGTERM)
-    settings = experiment("dense")
+    settings = experiment("small")
     kill = InSecondEpoch(lambda: os.kill(os.getpid(), signal.SIGTERM))
     interruption = Interruption()
     with handled_by(interruption.note):
@@ -344,13 +381,13 @@ def test_all_checkpoints_damaged_is_an_error(data, tmp_path):
 
 def test_two_runs_do_not_share_a_folder_for_checkpoints(data, tmp_path):
     """The one that finds the other's checkpoint ends, whose checkpoints all stay."""
-    foreign = InSecondEpoch(lambda: run(experiment("dense", epochs=3), data, tmp_path / "other"))
+    foreign = InSecondEpoch(lambda: run(experiment("small", epochs=3), data, tmp_path / "other"))
     move = InSecondEpoch(
         lambda: (tmp_path / "other").joinpath("checkpoint-0003.npz").rename(
             tmp_path / "checkpoint-0003.npz"
         )
     )  # fmt: skip
-    _, done = run(experiment("dense"), data, tmp_path, callbacks=[foreign, move])
+    _, done = run(experiment("small"), data, tmp_path, callbacks=[foreign, move])
     assert done.outcome is Outcome.FAILED and done.epochs == 2
     assert "another run writes checkpoints into" in str(done.failure)
     assert [checkpoints.epoch_of(path) for path in checkpoints.paths(tmp_path)] == [1, 3]
@@ -360,7 +397,7 @@ def test_the_images_of_a_run_are_let_go_of(data):
     (images, labels), test_set = data
     images = images.copy()
     gone = weakref.ref(images)
-    run(experiment("dense", epochs=1), ((images, labels), test_set))
+    run(experiment("small", epochs=1), ((images, labels), test_set))
     del images
     gc.collect()
     assert gone() is None
@@ -381,20 +418,20 @@ def test_checkpoints_of_an_earlier_run_are_not_mixed_up(data, tmp_path):
 
 def test_a_run_goes_on_with_its_own_data_only(data, tmp_path):
     ((images, labels), test_set) = data
-    run(experiment("dense", epochs=1), data, tmp_path)
+    run(experiment("small", epochs=1), data, tmp_path)
     for other in (
         ((images[::-1], labels), test_set),
         ((images, labels[::-1]), test_set),
         ((images, labels), (test_set[0][:50], test_set[1][:50])),
     ):
         with pytest.raises(BrainPropError, match="other images or labels"):
-            run(experiment("dense"), other, tmp_path, resume=True)
+            run(experiment("small"), other, tmp_path, resume=True)
     # The first versions kept no checksum.
     (path,) = checkpoints.paths(tmp_path)
     checkpoint = checkpoints.load(path)
     checkpoint.data = None
     checkpoints.save(checkpoint, tmp_path)
-    assert run(experiment("dense", epochs=2), data, tmp_path, resume=True)[1].epochs == 2
+    assert run(experiment("small", epochs=2), data, tmp_path, resume=True)[1].epochs == 2
 
 
 def test_resuming_before_the_first_checkpoint_starts_from_the_beginning(data, tmp_path, capsys):
@@ -444,7 +481,7 @@ def test_a_failure_of_the_final_test_keeps_the_run(data, monkeypatch):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM")
 
     monkeypatch.setattr(training, "evaluate", fail)
-    _, done = run(experiment("dense", epochs=1, validation_split=0.2), data)
+    _, done = run(experiment("small", epochs=1, validation_split=0.2), data)
     assert done.outcome is Outcome.FAILED and "OOM" in str(done.failure)
     assert done.best_epoch == 1 and done.test_accuracy is None
 
@@ -482,7 +519,7 @@ class Number(keras.callbacks.Callback):
 
 
 def test_a_resumed_runs_log_has_each_epoch_once_under_its_own_headings(data, tmp_path):
-    log, settings = tmp_path / "log.csv", {"architecture": "dense"}
+    log, settings = tmp_path / "log.csv", {"architecture": "small"}
     run(experiment(**settings, epochs=1), data, tmp_path, callbacks=[CSVLog(log)])
     watchers = [Number(), CSVLog(log)]
     run(experiment(**settings, epochs=2), data, tmp_path, resume=True, callbacks=watchers)
@@ -524,7 +561,7 @@ def test_a_float16_run_goes_on_with_its_loss_scale(data, tmp_path, monkeypatch, 
     monkeypatch.setattr(models, "mixed_precision_policy", lambda: "mixed_float16")
 
     def of(epochs):
-        return experiment("dense", epochs=epochs, mixed_precision=True, deterministic=True)
+        return experiment("small", epochs=epochs, mixed_precision=True, deterministic=True)
 
     _, whole = run(of(2), data)
     run(of(1), data, tmp_path)
@@ -534,7 +571,7 @@ def test_a_float16_run_goes_on_with_its_loss_scale(data, tmp_path, monkeypatch, 
 
 
 def test_a_resumed_runs_log_and_history_keep_figures_that_are_no_longer_taken(data, tmp_path):
-    log, settings = tmp_path / "log.csv", {"architecture": "dense"}
+    log, settings = tmp_path / "log.csv", {"architecture": "small"}
     run(experiment(**settings, epochs=1), data, tmp_path, callbacks=[Number(), CSVLog(log)])
     again = experiment(**settings, epochs=2)
     _, done = run(again, data, tmp_path, resume=True, callbacks=[CSVLog(log)])

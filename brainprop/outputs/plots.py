@@ -38,17 +38,32 @@ BEST_COLOR, OTHERS_COLOR = "#0072B2", "#56B4E9"
 LAYER_COLORS = colormaps["viridis"]
 
 PAPER = "the paper's accuracy"  # In legends.
+TRIAL_FIGURES = {
+    "reward": "reward",
+    "abs_reward_prediction_error": "|reward-prediction error|",
+    "explored": "share explored",
+}
 
 MAX_NUMBERED_CLASSES = 20  # With more, numbers of classes or in cells would be too small.
 MAX_CAPTION = 20  # letters
 
 
 def accuracy_figure(run: Run) -> Figure:
-    """Training and validation accuracy in percent over epochs, with the best epoch marked."""
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.add_subplot()
-    _draw_accuracy(axes, run)
-    axes.set_title(run.experiment.title)
+    """Draws training and validation accuracy over epochs, with the best epoch marked.
+
+    Under BrainProp, a second panel has the means over the trials of each epoch: the reward, the
+    absolute reward-prediction error, and the share of explored choices.
+    """
+    with_trials = "reward" in run.history
+    figure = Figure(figsize=(6, 7 if with_trials else 4), layout="constrained")
+    accuracy, *trials = figure.subplots(2 if with_trials else 1, squeeze=False).flat
+    _draw_accuracy(accuracy, run)
+    accuracy.set_title(run.experiment.title)
+    for axes in trials:
+        for style, (key, label) in zip(ALGORITHM_STYLES, TRIAL_FIGURES.items(), strict=False):
+            _draw_curve(axes, run.history[key], label=label, **style)
+        axes.set_ylabel("mean over trials")
+        axes.legend()
     return figure
 
 

@@ -1,18 +1,20 @@
 """Diagnostics: what a learning rule does to each layer, measured on a fixed batch of images.
 
 The probe batch is a sample of the validation images. The network does not learn them, so errors
-and updates do not vanish just because it knows them by heart, and it is the same in all epochs,
-so that nothing but the network changes. Measuring neither draws a random number nor writes to a
-variable: training goes on as if nobody had looked.
+and updates do not vanish because it knows them by heart. The batch is the same in all epochs, so
+that only the network changes. Measuring neither draws a random number nor writes to a variable, so
+it does not change training.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from brainprop.common.errors import BrainPropError
 from brainprop.datasets.table import Data
 from brainprop.experiments import Experiment
 from brainprop.rules import brainprop, ebp
@@ -24,16 +26,17 @@ from brainprop.training.evaluation import EVALUATION_BATCH_SIZE
 from brainprop.training.fit import splits
 
 PROBE_SIZE = 512
-# Reward-prediction errors are counted in bins 0.1 wide; those beyond, in the outermost ones.
+OWN_RULE = "own"  # The rule that the model learns by.
+# Reward-prediction errors are counted in bins 0.1 wide. The outermost bins have no outer edge.
 ERROR_BIN_CENTERS = np.linspace(-1.2, 1.2, 25).round(1)
 
 
 class Diagnostics(keras.callbacks.Callback):
-    """Adds what `measure` finds after each epoch to the history; TensorBoard may have it too.
+    """Adds what `measure` returns after each epoch to the history, and to TensorBoard.
 
     Args:
         batches: The probe batch, in parts, as `measure` takes it.
-        log_dir: The folder to write summaries for TensorBoard into, if any.
+        log_dir: The folder for TensorBoard's summaries. Defaults to none.
     """
 
     def __init__(self, batches: Iterable, log_dir: Path | None = None):
@@ -66,7 +69,7 @@ class Diagnostics(keras.callbacks.Callback):
 
 
 def probe_batches(data: Data, experiment: Experiment) -> tf.data.Dataset:
-    """The probe batch of an experiment, in parts that are no larger than evaluation's.
+    """Returns the probe batch of an experiment, in parts that are no larger than evaluation's.
 
     Args:
         data: As for `train`.
@@ -84,43 +87,49 @@ def probe_batches(data: Data, experiment: Experiment) -> tf.data.Dataset:
 def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[int]]:
     """Measures a network on a probe batch, without dropout, batch statistics or exploration.
 
-    Both rules' updates are those for this network, whichever rule it learns by: an EBP network's
-    logits are read as Q-values, and BrainProp's Q-values as logits. Weight decay, which the rules
-    share, is left out.
+    Both rules' updates are computed for this network, regardless of the rule it learns by: an EBP
+    network's logits are read as Q-values, and BrainProp's Q-values as logits. Weight decay, which
+    the rules share, is left out.
 
     Args:
-        model: A compiled model, in which each layer with a kernel is used once.
-        batches: The probe batch, in parts `(images, labels)`; labels are such as the rules take.
+        model: A compiled model. Its layers can be nested.
+        batches: The probe batch, in parts `(images, labels)`. Images are taken as they are; labels
+            have any form that the rules take.
 
     Returns:
-        For each layer with a kernel that learns, named by its number and kind:
+        For each kernel that learns, named by its number and its layer's kind:
 
-        - `angle/{layer}`: the angle between BrainProp's and EBP's update of the kernel, in
-          degrees; not a number where one of them is 0.
-        - `update_norm/{layer}`: the norm of the update by the model's own rule under plain SGD,
+        - `angle/{layer}`: The angle between BrainProp's and EBP's update of the kernel, in
+          degrees. NaN if one of them is 0.
+        - `update_norm/{layer}`: The norm of the update by the model's own rule under plain SGD:
           the learning rate times the gradient averaged over the probe batch.
-        - `weight_norm/{layer}`: the norm of the kernel.
-        - `dead/{layer}`: the share of its ReLUs that are 0 for the whole probe batch, in [0, 1]. A
+        - `weight_norm/{layer}`: The norm of the kernel.
+        - `dead/{layer}`: The share of its ReLUs that are 0 for the whole probe batch, in [0, 1]. A
           convolution has a ReLU at each position of each feature map.
 
         And for the network:
 
-        - `q_selected`, `q_right`: the mean Q-value of the selected and of the right class.
-        - `selected`: how many times each class is selected.
-        - `reward_prediction_error`: how many errors lie in each bin around `ERROR_BIN_CENTERS`.
+        - `q_selected`, `q_right`: The mean Q-value of the selected and of the right class.
+        - `selected`: How many times each class is selected.
+        - `reward_prediction_error`: How many errors lie in each bin around `ERROR_BIN_CENTERS`.
+
+    Raises:
+        BrainPropError: If the model is not compiled.
     """
-    layers = _layers_with_kernel(model)
-    labels, q_values, peaks, gradients = _probe(model, layers, batches)
+    if not model.compiled:
+        raise BrainPropError(f"the model {model.name!r} is not compiled: compile it first")
+    kernels = _kernels(model)
+    labels, q_values, peaks, gradients = _probe(model, kernels, batches)
     labels = class_indices(labels, q_values.shape[-1]).numpy()
     learning_rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
     measured: dict[str, float | list[int]] = {}
-    for name, layer in layers.items():
-        update = learning_rate * gradients[type(model).__name__][name]
+    for name, kernel in kernels.items():
+        update = learning_rate * gradients[OWN_RULE][name]
         updates = (gradients[rule][name].astype("float64") for rule in ("BrainProp", "EBP"))
         with np.errstate(invalid="ignore"):  # Without a gradient, there is no angle.
             measured[f"angle/{name}"] = angle(*updates)
         measured[f"update_norm/{name}"] = float(np.linalg.norm(update))
-        measured[f"weight_norm/{name}"] = float(np.linalg.norm(layer.kernel))
+        measured[f"weight_norm/{name}"] = float(np.linalg.norm(kernel))
     for name, peak in peaks.items():
         measured[f"dead/{name}"] = float(np.mean(peak == 0))
     selected, q_selected = q_values.argmax(-1), q_values.max(-1)
@@ -131,17 +140,57 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
     return measured
 
 
-def _layers_with_kernel(model: LearningRule) -> dict[str, keras.Layer]:
-    """The layers with a kernel that learns, under names that are the same for any such model."""
-    layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
+def _kernels(model: LearningRule) -> dict[str, keras.Variable]:
+    """Returns the kernels that learn, under names that are the same for any such model."""
+    kinds = {id(layer.kernel): type(layer).__name__ for layer in _layers_with_kernel(model)}
+    kernels = [weight for weight in model.weights if weight.name.endswith("kernel")]
+    kinds |= {id(kernel): "output" for kernel in kernels[-1:]}
     return {
-        f"{number}_{'output' if layer is layers[-1] else type(layer).__name__}": layer
-        for number, layer in enumerate(layers, start=1)
-        if layer.trainable
+        f"{number}_{kinds.get(id(kernel), kernel.path.split('/')[-2])}": kernel
+        for number, kernel in enumerate(kernels, start=1)
+        if kernel.trainable
     }
 
 
-def _probe(model: LearningRule, layers: dict[str, keras.Layer], batches: Iterable) -> tuple:
+def _layers_with_kernel(layer: keras.Layer) -> Iterator[keras.Layer]:
+    """Yields the layers with a kernel, those in nested models included."""
+    if hasattr(layer, "kernel"):
+        yield layer
+    for inner in getattr(layer, "layers", ()):
+        yield from _layers_with_kernel(inner)
+
+
+@contextmanager
+def _recorded_relus(
+    model: LearningRule, kernels: dict[str, keras.Variable]
+) -> Iterator[dict[str, tf.Tensor]]:
+    """Yields a dictionary in which each forward pass leaves the activities of the ReLUs."""
+    names = {id(kernel): name for name, kernel in kernels.items()}
+    relu = keras.activations.relu
+    layers = [
+        layer
+        for layer in _layers_with_kernel(model)
+        if id(layer.kernel) in names and getattr(layer, "activation", None) is relu
+    ]
+    activities: dict[str, tf.Tensor] = {}
+
+    def recording(name):
+        def activation(x):
+            activities[name] = relu(x)
+            return activities[name]
+
+        return activation
+
+    for layer in layers:
+        layer.activation = recording(names[id(layer.kernel)])
+    try:
+        yield activities
+    finally:
+        for layer in layers:
+            layer.activation = relu
+
+
+def _probe(model: LearningRule, kernels: dict[str, keras.Variable], batches: Iterable) -> tuple:
     """Runs the network on the probe batch, and the rules' feedback backwards through it.
 
     Returns:
@@ -150,27 +199,28 @@ def _probe(model: LearningRule, layers: dict[str, keras.Layer], batches: Iterabl
         peaks: The largest activity of each ReLU, by layer.
         gradients: The gradient of each kernel, averaged over the batch, by rule and layer.
     """
-    relus = [name for name, layer in layers.items() if _is_rectified(layer)]
-    activities = {name: layers[name].output for name in relus}
-    network = keras.Model(model.input, {"activities": activities, "outputs": model.output})
-    kernels = {name: layer.kernel for name, layer in layers.items()}
-    losses = {
+    rules = {
         "BrainProp": brainprop.trial_losses,
         "EBP": ebp.trial_losses,
-        type(model).__name__: model.trial_losses,
+        OWN_RULE: model.trial_losses,
     }
+    values = {name: kernel.value for name, kernel in kernels.items()}
 
     def probe(images: tf.Tensor, labels: tf.Tensor) -> tuple:
-        with tf.GradientTape(persistent=True) as tape:
-            found = network(images, training=False)
-            outputs = tf.cast(found["outputs"], tf.float32)
-        peaks = {name: tf.reduce_max(found["activities"][name], axis=0) for name in relus}
+        with (
+            _recorded_relus(model, kernels) as activities,
+            tf.GradientTape(persistent=True) as tape,
+        ):
+            outputs = tf.cast(model(images, training=False), tf.float32)
+        peaks = {name: tf.reduce_max(activity, axis=0) for name, activity in activities.items()}
         scale = model.optimizer.scale_loss(tf.ones(()))
         gradients = {}
-        for name, trial_losses in losses.items():
+        for rule, trial_losses in rules.items():
             feedback = scale * _feedback(trial_losses, labels, outputs)
-            scaled = tape.gradient(outputs, kernels, output_gradients=feedback)
-            gradients[name] = tf.nest.map_structure(lambda gradient: gradient / scale, scaled)
+            scaled = tape.gradient(
+                outputs, values, output_gradients=feedback, unconnected_gradients="zero"
+            )
+            gradients[rule] = tf.nest.map_structure(lambda gradient: gradient / scale, scaled)
         return outputs, peaks, gradients
 
     parts = [(labels, *_run(probe, images, labels)) for images, labels in batches]
@@ -184,10 +234,6 @@ def _probe(model: LearningRule, layers: dict[str, keras.Layer], batches: Iterabl
     )
 
 
-def _is_rectified(layer: keras.Layer) -> bool:
-    return getattr(layer, "activation", None) is keras.activations.relu
-
-
 def _feedback(trial_losses, labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
     """Returns what a rule sends back from the output units: its mean loss's gradient."""
     with tf.GradientTape() as tape:
@@ -197,14 +243,14 @@ def _feedback(trial_losses, labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
 
 
 def _run(probe, images: tf.Tensor, labels: tf.Tensor) -> tuple:
-    """Runs a function where the model is; on one of its devices, if they are several."""
+    """Runs a function where the model is; on one of its devices, if there are several."""
     strategy = tf.distribute.get_strategy()
     results = strategy.run(probe, args=(images, labels))
     return tf.nest.map_structure(lambda x: strategy.experimental_local_results(x)[0], results)
 
 
 def _histogram(errors: np.ndarray) -> list[int]:
-    """How many errors lie in each bin; those that are not a number lie in none."""
+    """Returns how many errors lie in each bin; NaN lies in none."""
     half = (ERROR_BIN_CENTERS[1] - ERROR_BIN_CENTERS[0]) / 2
     edges = [*(ERROR_BIN_CENTERS - half), ERROR_BIN_CENTERS[-1] + half]
     within = np.clip(errors, ERROR_BIN_CENTERS[0], ERROR_BIN_CENTERS[-1])
