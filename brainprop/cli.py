@@ -1,6 +1,6 @@
 """The command line: arguments become an experiment, which is trained or evaluated.
 
-TensorFlow takes seconds to import, so that happens only once the arguments are checked and the
+TensorFlow takes seconds to import, so that happens only after the arguments are checked and the
 data is found.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -22,26 +21,31 @@ from brainprop.common.errors import BrainPropError, printable
 from brainprop.common.files import check_figure, check_output, check_readable, make_directory
 from brainprop.common.startup import start_tensorflow
 from brainprop.datasets.pictures import read_pictures
-from brainprop.datasets.table import DATASETS, Data
+from brainprop.datasets.table import DATASETS, Data, Dataset
 from brainprop.experiments import Experiment, data_for
 from brainprop.options import add_data_dir, add_plugin, add_settings, experiment_of, parse
+from brainprop.outputs.origin import Origin
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, algorithm_of, combinations
 from brainprop.training.run import Outcome, Run
 
 TOP_K, MIN_CLASSES_FOR_TOP_K = 5, 100
 MAX_PICTURES_IN_FIGURE = 60
-# Those that say where a training leaves files, watch it or spread it, so that -l refuses them.
+# A Q-value is the reward that the network expects. On MNIST's test images the best is above 0.66,
+# on noise and on dark digits on white below 0.5.
+LOW_Q_VALUE = 0.5
+# Options that watch a training, spread it or name its files. -l refuses them.
 TRAINING_OPTIONS = (
     "output_dir", "checkpoint_dir", "resume", "log_csv", "tensorboard", "diagnostics", "gpus",
 )  # fmt: skip
-# An option, those of which it needs one, and what for.
+# An option, the options of which it needs one, and why.
 NEEDS = (
     ("output_dir", ("save",), "which saves files there"),
-    ("resume", ("checkpoint_dir",), "the folder to go on from"),
-    ("diagnostics", ("save", "tensorboard", "log_csv"), "which keep what it finds"),
+    ("resume", ("checkpoint_dir",), "the folder to resume from"),
+    ("diagnostics", ("save", "tensorboard", "log_csv"), "which keep the results"),
     ("predict", ("load",), "the weights of a trained network"),
     ("confusion_matrix", ("load",), "the weights of a trained network"),
     ("predict_figure", ("predict",), "the pictures to draw"),
+    ("invert", ("predict",), "the pictures to invert"),
 )
 
 
@@ -49,31 +53,32 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the command line.
 
     Args:
-        argv: The arguments; by default those of the process.
+        argv: The arguments. Defaults to those of the process.
 
     Returns:
-        The exit code: 0 success, 1 the loss diverged or nobody reads stdout (2 while training),
-        2 bad input, a device that fails or a file that cannot be written, 128 + n ended by
-        signal n.
+        The exit code: 0 success, 1 the loss diverged or stdout was closed (2 while training), 2 bad
+        input, a device that fails or a file that cannot be written, 128 + n ended by signal n.
     """
     debug = "--debug" in (sys.argv if argv is None else argv)
     return run_command(lambda: _run(parse(_parser, argv)), _parser(), debug)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Checks the arguments, and trains, evaluates or classifies pictures."""
-    experiment = experiment_of(arguments)
+    """Checks the arguments, then trains, evaluates or classifies pictures."""
+    origin = Origin.of(arguments.load) if arguments.load else Origin()
+    experiment = experiment_of(arguments, origin.settings)
     _check_combinations(arguments)
     _check_values(arguments)
     if arguments.predict:
-        return _predict(experiment, arguments)
+        return _predict(experiment, origin.dataset_row(experiment), arguments)
     if arguments.load:
+        origin.check(experiment, arguments.load)
         return _evaluate(experiment, arguments)
     return _train(experiment, data_for(experiment, arguments.data_dir), arguments)
 
 
 def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) -> int:
-    """Trains, saves if asked to, and reports the best epoch."""
+    """Trains, saves if asked to, and prints the best epoch."""
     start_tensorflow()
     from brainprop.common import devices
     from brainprop.outputs.results import save_run
@@ -99,7 +104,7 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
                     saved = save_run(run, arguments.output_dir or Path())
                 except BrainPropError as error:
                     problems.append(error)
-    _tell(run, saved, resumable=bool(arguments.checkpoint_dir))
+    _report(run, saved, resumable=bool(arguments.checkpoint_dir))
     if problems:
         raise BrainPropError("; ".join(map(str, problems))) from problems[0]
     if interruption.received is not None:
@@ -107,14 +112,16 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
     return FAILURE if run.outcome is Outcome.DIVERGED else SUCCESS
 
 
-def _tell(run: Run, saved: Sequence[Path], resumable: bool) -> None:
-    """Tells how training ended, the best epoch last."""
+def _report(run: Run, saved: Sequence[Path], resumable: bool) -> None:
+    """Prints how training ended, the best epoch last."""
     for path in saved:
         print(f"saved {path}")
     if run.outcome is Outcome.DIVERGED:
         print("try a lower --learning-rate or another --seed", file=sys.stderr)
     if run.outcome is Outcome.INTERRUPTED and resumable:
-        print(f"go on with: {_resume_command()}")
+        words = sys.orig_argv
+        resume = words if "--resume" in words else [*words, "--resume"]
+        print(f"go on with: {shlex.join(resume)}")
     if run.test_accuracy is not None:
         print(f"test accuracy {run.test_accuracy:.4f}, of the best epoch's weights")
     if run.best_epoch:
@@ -126,7 +133,7 @@ def _tell(run: Run, saved: Sequence[Path], resumable: bool) -> None:
 
 
 def _watchers(arguments: argparse.Namespace, experiment: Experiment, data: Data) -> list:
-    """The Keras callbacks that write down how training goes."""
+    """Returns the Keras callbacks that record how training goes."""
     import keras
 
     from brainprop.training.callbacks import CSVLog
@@ -143,16 +150,16 @@ def _watchers(arguments: argparse.Namespace, experiment: Experiment, data: Data)
 
 
 def _evaluate(experiment: Experiment, arguments: argparse.Namespace) -> int:
-    """Loads weights and reports how the network does on the test set."""
-    dataset = DATASETS[experiment.dataset]
+    """Loads weights and prints the accuracy on the test set."""
+    dataset = experiment.dataset_row
     _, (images, labels) = data_for(experiment, arguments.data_dir, to_train=False)
     class_names = dataset.class_names(arguments.data_dir) if arguments.confusion_matrix else ()
-    model = _loaded_model(experiment, arguments.load)
+    model = _loaded_model(experiment, dataset, arguments.load)
     from brainprop.outputs import plots
     from brainprop.training.evaluation import evaluate
 
     evaluation = evaluate(model, images, labels)
-    _check_finite(evaluation.outputs, experiment, arguments.load)
+    _check_finite(evaluation.outputs, arguments.load)
     if arguments.confusion_matrix:
         counts = evaluation.confusion_matrix()
         figure = plots.confusion_figure(counts, class_names, experiment.title)
@@ -169,36 +176,45 @@ def _share(part: int, whole: int) -> str:
     return f"{part / whole:.4f} ({part}/{whole})"
 
 
-def _predict(experiment: Experiment, arguments: argparse.Namespace) -> int:
-    """Loads weights and tells the best classes of pictures; the data set need not be there."""
-    dataset, algorithm = DATASETS[experiment.dataset], ALGORITHMS[experiment.algorithm]
+def _predict(experiment: Experiment, dataset: Dataset, arguments: argparse.Namespace) -> int:
+    """Loads weights and prints the best classes of pictures; the data set can be missing."""
+    unit = ALGORITHMS[experiment.algorithm].activation_name
     pictures = read_pictures(arguments.predict, dataset.image_shape)
+    if arguments.invert:
+        pictures = 255 - pictures
     class_names = dataset.class_names(arguments.data_dir)
-    model = _loaded_model(experiment, arguments.load)
+    model = _loaded_model(experiment, dataset, arguments.load)
     from brainprop.outputs import plots
     from brainprop.training.evaluation import best_classes, predict
 
     outputs = predict(model, pictures)
-    _check_finite(outputs, experiment, arguments.load)
+    _check_finite(outputs, arguments.load)
     predictions = [
         [(class_names[label], values[label]) for label in best]
         for values, best in zip(outputs, best_classes(outputs, TOP_K), strict=True)
     ]
     for path, prediction in zip(arguments.predict, predictions, strict=True):
-        print(f"{printable(path)}: {algorithm.activation_name}s")
+        print(f"{printable(path)}: {unit}s")
         for name, value in prediction:
             print(f"{value:10.4f}  {name}")
     if arguments.predict_figure:
         captions = [printable(path.name) for path in arguments.predict]
-        title = f"{experiment.title}: {algorithm.activation_name}s"
-        figure = plots.predictions_figure(pictures, captions, predictions, title)
+        figure = plots.predictions_figure(pictures, captions, predictions, experiment.title, unit)
         plots.save_figure(figure, arguments.predict_figure)
         print(f"saved {arguments.predict_figure}")
+    low = sum(prediction[0][1] < LOW_Q_VALUE for prediction in predictions)
+    if low and unit == "Q-value":
+        advice = " (dark digits on white: try --invert)" if dataset.image_shape[2] == 1 else ""
+        print(
+            f"hint: the best Q-value of {low} of {len(predictions)} pictures is below "
+            f"{LOW_Q_VALUE}: they may look unlike the data set's images{advice}",
+            file=sys.stderr,
+        )
     return SUCCESS
 
 
-def _loaded_model(experiment: Experiment, weights_file: Path):
-    """The experiment's model with the weights of a file."""
+def _loaded_model(experiment: Experiment, dataset: Dataset, weights: Path):
+    """Returns the experiment's model with the weights of a file."""
     start_tensorflow()
     from brainprop.common import devices
     from brainprop.networks.models import model_for
@@ -206,24 +222,21 @@ def _loaded_model(experiment: Experiment, weights_file: Path):
 
     devices.announce(experiment.name)
     with devices.failures_told():
-        model = model_for(experiment)
-        origin = algorithm_of(load_weights(model, weights_file))
-    if origin != experiment.algorithm:
-        print(f"{weights_file} comes from {origin}, whose kernels are the same")
+        model = model_for(experiment, dataset)
+        trained_by = algorithm_of(load_weights(model, weights))
+    if trained_by != experiment.algorithm:
+        print(f"{weights}: trained with {trained_by}; the weights fit {experiment.algorithm} too")
     return model
 
 
-def _check_finite(outputs: np.ndarray, experiment: Experiment, weights_file: Path) -> None:
-    """Refuses weights that are finite numbers, but give outputs that are none."""
+def _check_finite(outputs: np.ndarray, weights: Path) -> None:
+    """Checks that the outputs are finite, which those of finite weights may not be."""
     if not np.isfinite(outputs).all():
-        raise BrainPropError(
-            f"{weights_file} gives {ALGORITHMS[experiment.algorithm].activation_name}s that are "
-            "not finite numbers: give other weights"
-        )
+        raise BrainPropError(f"{weights} gives outputs that are not finite: give other weights")
 
 
 def _check_combinations(arguments: argparse.Namespace) -> None:
-    """Refuses options that do not go together, beside those that argparse knows."""
+    """Checks which options go together, where argparse does not."""
     given = {name for name, value in vars(arguments).items() if value}
     for name in TRAINING_OPTIONS:
         if {"load", name} <= given:
@@ -235,41 +248,41 @@ def _check_combinations(arguments: argparse.Namespace) -> None:
             raise BrainPropError(f"{_flag(name)} needs {' or '.join(map(_flag, needed))}, {why}")
     if {"predict", "confusion_matrix"} <= given:
         raise BrainPropError(
-            "--confusion-matrix is of the test set, which --predict does without: give one of them"
+            "--confusion-matrix needs the test set, and --predict leaves it out: give one of them"
         )
 
 
 def _flag(name: str) -> str:
-    """What an argument is called on the command line."""
+    """Returns an argument's name on the command line."""
     return {"save": "-s", "load": "-l"}.get(name) or f"--{name.replace('_', '-')}"
 
 
 def _check_values(arguments: argparse.Namespace) -> None:
-    """Finds what is wrong with the paths and numbers before hours are spent."""
+    """Checks paths and numbers before hours are spent."""
     if arguments.load:
         check_readable(arguments.load)
     if arguments.gpus is not None:
         check_number("--gpus", arguments.gpus, int, 1, 1024)
     if arguments.tensorboard and not importlib.util.find_spec("tensorboard"):
         raise BrainPropError("--tensorboard needs a package: pip install tensorboard")
-    if arguments.log_csv and os.path.exists(arguments.log_csv) and not arguments.resume:
-        raise BrainPropError(f"--log-csv {arguments.log_csv} exists: give the name of a new file")
     if arguments.save:
         make_directory(arguments.output_dir or Path(), "--output-dir")
-    if arguments.checkpoint_dir:
-        make_directory(arguments.checkpoint_dir, "--checkpoint-dir")
-    if arguments.tensorboard:
-        make_directory(arguments.tensorboard, "--tensorboard")
+    for name in ("checkpoint_dir", "tensorboard"):
+        if getattr(arguments, name):
+            make_directory(getattr(arguments, name), _flag(name))
     if arguments.log_csv:
         check_output(arguments.log_csv, "--log-csv")
+        if arguments.log_csv.exists() and not arguments.resume:
+            raise BrainPropError(f"--log-csv {arguments.log_csv} exists: name a new file")
+    for name in ("confusion_matrix", "predict_figure"):
+        if getattr(arguments, name):
+            check_figure(getattr(arguments, name), _flag(name))
     if arguments.predict_figure:
         _check_predict_figure(arguments.predict_figure, arguments.predict)
-    if arguments.confusion_matrix:
-        check_figure(arguments.confusion_matrix, "--confusion-matrix")
 
 
 def _check_predict_figure(path: Path, pictures: Sequence[Path]) -> None:
-    """Refuses a figure that cannot be drawn, or would replace one of its pictures."""
+    """Checks that a figure has room for its pictures and replaces none of them."""
     if path.resolve() in {picture.resolve() for picture in pictures}:
         raise BrainPropError(
             f"--predict-figure {path} would overwrite a picture of --predict: give another name"
@@ -279,17 +292,10 @@ def _check_predict_figure(path: Path, pictures: Sequence[Path]) -> None:
             f"--predict-figure has room for {MAX_PICTURES_IN_FIGURE} pictures, not "
             f"{len(pictures)}: give fewer at a time"
         )
-    check_figure(path, "--predict-figure")
-
-
-def _resume_command() -> str:
-    """The command line that goes on where this one was interrupted."""
-    words = sys.orig_argv
-    return shlex.join(words if "--resume" in words else [*words, "--resume"])
 
 
 def _parser() -> ArgumentParser:
-    """The arguments; those that are fields of `Experiment` bear the field's name."""
+    """Makes the parser. Arguments that are fields of `Experiment` have the field's name."""
     parser = ArgumentParser(
         usage="%(prog)s DATASET ARCHITECTURE ALGORITHM [-s | -l FILE.h5] [options]",
         description="Train deep networks with BrainProp, or with error-backpropagation (EBP).",
@@ -301,70 +307,76 @@ def _parser() -> ArgumentParser:
         ("algorithm", ALGORITHMS),
     ):
         parser.add_argument(name, metavar=name.upper(), nargs="?", help=", ".join(known))
+    parser.add_argument(
+        "--config", metavar="FILE.json", type=path_of,
+        help="take settings from this file. The ..._history.json of an earlier run repeats that "
+        "run. The command line wins",
+    )  # fmt: skip
+    add_plugin(parser)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
     files = parser.add_argument_group("files")
-    training_or_not = files.add_mutually_exclusive_group()
-    training_or_not.add_argument(
+    save_or_load = files.add_mutually_exclusive_group()
+    save_or_load.add_argument(
         "-s", "--save", action="store_true",
-        help="save the accuracy's plot, the history and the weights of the best epoch; without it, "
-        "nothing is kept",
+        help="save the history, its plot and the weights of the best epoch. Without -s, nothing is "
+        "saved",
     )  # fmt: skip
-    training_or_not.add_argument(
+    save_or_load.add_argument(
         "-l", "--load", metavar="FILE.h5", type=path_of,
         help="load these weights and evaluate them on the test set, instead of training",
-    )  # fmt: skip
-    files.add_argument(
-        "--confusion-matrix", metavar="OUT.png", type=path_of,
-        help="with -l, draw the test set's confusion matrix (.png or .pdf; overwrites)",
-    )  # fmt: skip
-    files.add_argument(
-        "--predict", metavar="PICTURE", type=path_of, nargs="+",
-        help="with -l, tell the five best classes of these pictures instead, without the test "
-        "set; they are cropped around the center and resized as the data set's images are, and "
-        "should look like them (MNIST: a white digit on black)",
-    )  # fmt: skip
-    files.add_argument(
-        "--predict-figure", metavar="OUT.png", type=path_of,
-        help="draw the pictures of --predict with their classes (.png or .pdf; overwrites)",
     )  # fmt: skip
     add_data_dir(files)
     files.add_argument(
         "--output-dir", metavar="DIR", type=path_of,
-        help="folder for what -s saves (default: the current folder)",
+        help="folder for the files of -s (default: the current folder)",
     )  # fmt: skip
-    files.add_argument(
+
+    training = parser.add_argument_group("training")
+    training.add_argument(
         "--checkpoint-dir", metavar="DIR", type=path_of,
         help="write a checkpoint into this folder after every epoch",
     )  # fmt: skip
-    files.add_argument(
+    training.add_argument(
         "--resume", action="store_true",
-        help="go on from the newest checkpoint in --checkpoint-dir, if there is one",
+        help="resume from the newest checkpoint in --checkpoint-dir, if there is one",
     )  # fmt: skip
-    files.add_argument(
+    training.add_argument(
         "--log-csv", metavar="FILE", type=path_of,
         help="write the figures of each epoch, counted from 0, to a new CSV file",
     )  # fmt: skip
-    files.add_argument(
+    training.add_argument(
         "--tensorboard", metavar="DIR", type=path_of,
-        help="write the figures of each epoch for TensorBoard; for BrainProp also the mean reward, "
-        "the mean absolute reward-prediction error and the share of explored choices",
+        help="write the figures of each epoch for TensorBoard",
     )  # fmt: skip
-    files.add_argument(
+    training.add_argument(
         "--diagnostics", action="store_true",
-        help="measure each layer after each epoch (the angle between BrainProp's update and "
-        "EBP's, norms, dead ReLUs, Q-values, reward-prediction errors) for the history, a plot "
-        "that -s saves, TensorBoard and --log-csv",
+        help="measure each layer after each epoch: the angle between BrainProp's update and EBP's, "
+        "norms, dead ReLUs, Q-values, reward-prediction errors. The history, a plot of -s, "
+        "--tensorboard and --log-csv have the results",
     )  # fmt: skip
-
-    files.add_argument(
-        "--gpus", metavar="N", type=int, help="spread each batch over N GPUs (default: 1)"
+    training.add_argument(
+        "--gpus", metavar="N", type=int, help="divide each batch between N GPUs (default: 1)"
     )
-    parser.add_argument(
-        "--config", metavar="FILE.json", type=path_of,
-        help="take the settings from this file, or from the ..._history.json of an earlier run, "
-        "which repeats it; what the command line gives comes first",
+
+    loaded = parser.add_argument_group("with -l")
+    loaded.add_argument(
+        "--confusion-matrix", metavar="OUT.png", type=path_of,
+        help="draw the confusion matrix of the test set (.png or .pdf; overwrites)",
     )  # fmt: skip
-    add_plugin(parser)
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    loaded.add_argument(
+        "--predict", metavar="PICTURE", type=path_of, nargs="+",
+        help="print the five best classes of these pictures; the test set is not needed. Pictures "
+        "are cropped around the center and resized. They should look like the data set's images "
+        "(MNIST: a white digit on black)",
+    )  # fmt: skip
+    loaded.add_argument(
+        "--invert", action="store_true",
+        help="exchange light and dark in the pictures of --predict, such as dark digits on white",
+    )  # fmt: skip
+    loaded.add_argument(
+        "--predict-figure", metavar="OUT.png", type=path_of,
+        help="draw the pictures of --predict with their best classes (.png or .pdf; overwrites)",
+    )  # fmt: skip
     add_settings(parser)
     return parser

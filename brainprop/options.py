@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from brainprop.common.arguments import ArgumentParser, known_name, path_of
@@ -130,8 +130,12 @@ def settings_given(arguments: argparse.Namespace) -> dict:
     return settings | ({"rule_arguments": own} if own else {})
 
 
-def experiment_of(arguments: argparse.Namespace) -> Experiment:
+def experiment_of(arguments: argparse.Namespace, defaults: Mapping | None = None) -> Experiment:
     """Makes the experiment from `--config`, if it is given, and from the command line, which wins.
+
+    Args:
+        arguments: What the command line gives.
+        defaults: Settings to take where neither gives any.
 
     Raises:
         BrainPropError: As `Experiment` and `read_config`. Or if the data set, the architecture or
@@ -142,7 +146,7 @@ def experiment_of(arguments: argparse.Namespace) -> Experiment:
     if given.get("algorithm") in (None, settings.get("algorithm")):
         own = settings.pop("rule_arguments", {}) | given.pop("rule_arguments", {})
         given |= {"rule_arguments": own} if own else {}
-    settings |= given
+    settings = {**(defaults or {}), **settings, **given}
     missing = [name.upper() for name in _FIELDS[:3] if name not in settings]
     if missing:
         raise BrainPropError(f"{' and '.join(missing)} missing: --help lists all")

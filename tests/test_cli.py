@@ -178,7 +178,7 @@ def test_ebps_weights_load_into_brainprop(tmp_path):
     file = tmp_path / "MNIST_dense_EBP_weights.h5"
     loaded = command("MNIST", "dense", "BrainProp", "-l", file, *SHORT)
     assert loaded.returncode == 0
-    assert f"{file} comes from EBP, whose kernels are the same\n" in loaded.stdout
+    assert f"{file}: trained with EBP; the weights fit BrainProp too\n" in loaded.stdout
 
 
 def test_weights_that_do_not_fit_are_told_in_one_line(trained):

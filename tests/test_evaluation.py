@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from official_layouts import cifar100_batch, random_images, write_cifar100, write_mnist
-from PIL import Image
+from PIL import Image, ImageOps
 
 from brainprop import build_model, cli, save_weights
 from brainprop.common.errors import BrainPropError
@@ -125,7 +125,28 @@ def test_the_name_of_a_picture_is_told_whole(known_weights, tmp_path, capsys):
 def test_ebps_outputs_are_called_logits(known_weights, tmp_path, capsys):
     picture = digit(tmp_path / "a.png", 255)
     lines = run(capsys, "MNIST", "dense", "EBP", "-l", known_weights, "--predict", picture)
-    assert "comes from BrainProp" in lines[0] and lines[1] == f"{picture}: logits"
+    assert lines[0] == f"{known_weights}: trained with BrainProp; the weights fit EBP too"
+    assert lines[1] == f"{picture}: logits"
+
+
+def test_dark_digits_on_white_are_inverted_and_low_q_values_give_a_hint(
+    known_weights, tmp_path, capsys
+):
+    digit(tmp_path / "light.png", 0, 51, 0, 0, 255)
+    dark, light = tmp_path / "dark.png", Image.open(tmp_path / "light.png")
+    ImageOps.invert(light).save(dark)
+    arguments = (*NETWORK, "-l", known_weights, "--predict", dark, tmp_path / "light.png")
+    inverted = run(capsys, *arguments[:-1], "--invert")
+    assert inverted[1:3] == ["    1.0000  5", "    0.2000  1"]
+    noise = digit(tmp_path / "noise.png", 120, 110)
+    assert cli.main([*map(str, arguments), str(noise)]) == 0
+    assert capsys.readouterr().err == (
+        "hint: the best Q-value of 1 of 3 pictures is below 0.5: they may look unlike the data "
+        "set's images (dark digits on white: try --invert)\n"
+    )
+    logits = (NETWORK[0], NETWORK[1], "EBP", "-l", known_weights, "--predict", noise)
+    assert cli.main([*map(str, logits)]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("PDF", b"%PDF")])
@@ -166,11 +187,17 @@ def test_the_confusion_matrix_is_drawn_in_percent_of_each_row():
     (axes, bar) = plots.confusion_figure(counts, ("cat", "dog", "ship"), "title").axes
     (image,) = axes.images
     drawn = image.get_array()
-    np.testing.assert_allclose(drawn[[0, 2]], [[80, 0, 20], [0, 0, 100]])
-    assert drawn.mask[1].all()  # a class without images
-    assert [text.get_text() for text in axes.texts] == ["80.0", "0", "20.0", "0", "0", "100.0"]
+    assert drawn.mask.diagonal().all() and drawn.mask[1].all()  # A class without images.
+    np.testing.assert_allclose(drawn.compressed(), [0, 20, 0, 0])
+    numbers = ["80.0", "0", "20.0", "0", "0", "100.0", "no images"]
+    assert [text.get_text() for text in axes.texts] == numbers
     assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog", "ship"]
-    assert image.get_clim() == (0, 100)
+    assert image.get_clim() == (0, 20)  # Errors have the whole range of colors.
+
+
+def test_a_confusion_matrix_without_errors_is_drawn():
+    axes, _ = plots.confusion_figure(np.diag([8, 2]), ("cat", "dog"), "title").axes
+    assert axes.images[0].get_clim() == (0, 1)
 
 
 def test_a_large_confusion_matrix_has_all_names_and_no_numbers():
@@ -184,7 +211,7 @@ def test_the_figure_of_predictions_shows_the_images_and_the_best_outputs():
     images = random_images(4, 32, 32, 3)
     # Two classes of one name, as words.txt may give them, are two bars.
     predictions = [[("crane", 0.9 - n), ("crane", 0.5 - n), ("cat", -0.1 - n)] for n in range(4)]
-    figure = plots.predictions_figure(images, "abcd", predictions, "title")
+    figure = plots.predictions_figure(images, "abcd", predictions, "title", "logit")
     pairs = np.reshape(figure.axes, (-1, 2))
     for (picture, bars), image, caption, best in zip(
         pairs, images, "abcd", predictions, strict=False
@@ -194,9 +221,10 @@ def test_the_figure_of_predictions_shows_the_images_and_the_best_outputs():
         assert picture.axison and not picture.get_xticks().size  # a frame alone
         assert [bar.get_width() for bar in bars.patches] == [value for _, value in best]
         labels = [label.get_text() for label in bars.get_yticklabels()]
-        assert labels == [f"{name}: {value:.3g}" for name, value in best]
+        assert labels == [f"{name}: {value:.2f}" for name, value in best]
+        assert bars.get_xlabel() == "logit" and bars.get_xlim() == (-3.1, 1)
     for axes in pairs[4:].flat:
-        assert not axes.axison  # the grid's cells to spare
+        assert not axes.axison  # The last row has empty places.
 
 
 def refused(capsys, *arguments) -> str:
@@ -217,6 +245,7 @@ def test_bad_arguments_are_told_before_the_network_runs(
     for arguments, hint in (
         (predict, "--predict needs -l"),
         (matrix, "--confusion-matrix needs -l"),
+        ((*load, "--invert"), "--invert needs --predict"),
         ((*load, "--predict-figure", missing), "--predict-figure needs --predict"),
         ((*load, *predict, *matrix), "give one of them"),
         ((*load, "--predict", picture, missing), f"cannot read {missing} (No such file"),

@@ -81,7 +81,7 @@ def test_a_run_with_plugins_names_them_and_its_weights_name_their_algorithm(tmp_
     assert "rule_arguments {'temperature': 0.2} there" in capsys.readouterr().err
     weights = tmp_path / "MNIST_pooled_Boltzmann_weights.h5"
     assert run("MNIST", "pooled", "EBP", *plugins, *FEW[2:], "-l", weights) == 0
-    assert f"{weights} comes from Boltzmann" in capsys.readouterr().out
+    assert f"{weights}: trained with Boltzmann; the weights fit EBP too" in capsys.readouterr().out
     del ALGORITHMS["Boltzmann"]
     assert algorithm_of("output_of_Boltzmann") == "Boltzmann"
     LOADED.clear()

@@ -13,6 +13,7 @@ import tensorflow as tf
 from brainprop.common.arguments import known_name
 from brainprop.common.devices import mixed_precision_policy
 from brainprop.common.errors import BrainPropError
+from brainprop.datasets.table import DATASETS, Dataset
 from brainprop.experiments import Experiment
 from brainprop.networks.architectures import build_network
 from brainprop.networks.weights import load_weights
@@ -103,14 +104,19 @@ def _pretrained(experiment: Experiment) -> Path:
     return path
 
 
-def model_for(experiment: Experiment) -> LearningRule:
+def model_for(experiment: Experiment, dataset: Dataset | None = None) -> LearningRule:
     """Builds and compiles the model of an experiment; see `build_model`.
 
     A deterministic experiment makes TensorFlow deterministic until the process ends.
+
+    Args:
+        experiment: The experiment.
+        dataset: The shape of the images and the number of classes. Defaults to those of the
+            experiment's data set.
     """
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()
-    dataset = experiment.dataset_row
+    dataset = dataset or experiment.dataset_row
     architecture = replace(
         ARCHITECTURES[experiment.architecture],
         kernel_stddev=experiment.kernel_stddev,
@@ -133,6 +139,8 @@ def model_for(experiment: Experiment) -> LearningRule:
             metrics=["accuracy"],
             jit_compile=experiment.jit_compile,  # Keras itself would choose XLA on a GPU.
         )
+    if experiment.dataset not in DATASETS:  # Those of a folder are kept with the weights.
+        model.class_names = dataset.class_names(None)
     return model
 
 

@@ -16,7 +16,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 
 from brainprop.common.files import writing, written_whole
 from brainprop.paper import ALGORITHMS
@@ -242,56 +242,62 @@ def predictions_figure(
     captions: Sequence[str],
     predictions: Sequence[Sequence[tuple[str, float]]],
     title: str,
+    unit: str,
 ) -> Figure:
-    """A grid of images as the network sees them, each beside bars of its best classes' outputs.
+    """Draws images as the network sees them, each beside bars of its best classes' outputs.
 
     Args:
         images: Shape `(n, height, width, channels)`, uint8, RGB or gray.
-        captions: What to call each image; only the end of a long one is shown.
-        predictions: Of each image, the names of the best classes and their outputs, best first.
-        title: Of the figure.
+        captions: The images' names; only the end of a long one is shown.
+        predictions: For each image, the names of the best classes and their outputs, best first.
+        title: Title of the figure.
+        unit: What an output is called: "Q-value".
     """
     columns = min(len(images), 3)
     rows = math.ceil(len(images) / columns)
     longest_name = max(len(name) for best in predictions for name, _ in best)
     width = 3.4 + 0.06 * longest_name
-    figure = Figure(figsize=(width * columns, 1.7 * rows + 0.3), layout="constrained")
+    figure = Figure(figsize=(width * columns, 2 * rows + 0.3), layout="constrained")
     grid = figure.subplots(rows, 2 * columns, squeeze=False).reshape(-1, 2)
     outputs = [value for best in predictions for _, value in best]
-    low, high = min(*outputs, 0), max(*outputs, 0)
+    low, high = min(*outputs, 0), max(*outputs, 1)
     for axes in grid.flat:
-        axes.axis("off")  # Those to spare stay empty.
+        axes.axis("off")  # The last row may have empty places.
     for (picture, bars), image, caption, best in zip(
         grid, images, captions, predictions, strict=False
     ):
-        picture.axis("on")  # A frame, or a white picture would have no border.
+        picture.axis("on")  # A white picture needs a frame.
         picture.set(xticks=[], yticks=[])
         picture.imshow(image, cmap="gray", vmin=0, vmax=255)
         picture.set_title(_shortened(caption), fontsize=8, parse_math=False)
         values = [value for _, value in best]
-        labels = [f"{name}: {value:.3g}" for name, value in best]
+        labels = [f"{name}: {value:.2f}" for name, value in best]
         colors = [BEST_COLOR, *[OTHERS_COLOR] * (len(best) - 1)]
         bars.barh(range(len(best)), values, tick_label=labels, color=colors)
         bars.axis("on")
-        bars.set_xlim(low, high if high > low else 1)
+        bars.set_xlim(low, high)
         bars.axvline(0, color="black", linewidth=0.8)
         bars.invert_yaxis()
-        bars.tick_params(left=False, bottom=False, labelbottom=False, labelsize=7)
-        bars.spines[:].set_visible(False)
+        bars.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+        bars.set_xlabel(unit, fontsize=7, labelpad=1)
+        bars.tick_params(left=False, labelsize=7)
+        bars.grid(axis="x", alpha=0.3)
+        bars.set_axisbelow(True)
+        bars.spines[["top", "left", "right"]].set_visible(False)
     figure.suptitle(title, fontsize=9)
     return figure
 
 
 def confusion_figure(counts: np.ndarray, class_names: Sequence[str], title: str) -> Figure:
-    """A confusion matrix, each row in percent of its class's images; gray where there are none.
+    """Draws a confusion matrix, each row in percent of its class's images.
 
-    With more than `MAX_NUMBERED_CLASSES` classes, colors alone tell the percentages, on a scale on
-    which rare confusions can be seen.
+    Up to `MAX_NUMBERED_CLASSES` classes have numbers, and colors for the errors; the diagonal is
+    gray. With more classes there are colors only, on a scale that shows rare errors.
 
     Args:
         counts: How many images of each class (row) were taken for each class (column).
         class_names: The classes' names.
-        title: Of the figure.
+        title: Title of the figure.
     """
     with np.errstate(invalid="ignore"):  # 0 / 0 where a class has no images
         percent = 100 * counts / counts.sum(axis=1, keepdims=True)
@@ -300,11 +306,13 @@ def confusion_figure(counts: np.ndarray, class_names: Sequence[str], title: str)
     side, font_size = (6, 10) if numbered else (0.12 * classes, 0.1 * classes)
     figure = Figure(figsize=(1.15 * side, side), layout="compressed")
     axes = figure.add_subplot()
-    image = axes.imshow(
-        percent,
-        cmap=colormaps["cividis"].with_extremes(bad="lightgray"),
-        norm=PowerNorm(1 if numbered else 0.5, vmin=0, vmax=100),
-    )
+    shown, meaning, colors, scale = percent, "of the right class's images", "cividis", (0.5, 0, 100)
+    if numbered:
+        shown, meaning = np.where(np.eye(classes), np.nan, percent), "confused with another class"
+        colors, scale = "Oranges", (1, 0, np.nanmax([*shown.flat, 0]) or 1)
+    norm = PowerNorm(*scale)
+    cmap = colormaps[colors].with_extremes(bad="lightgray")
+    image = axes.imshow(shown, cmap=cmap, norm=norm)
     label_size = 9 if numbered else 6
     rotation = 90 if max(map(len, class_names)) > 2 else 0
     axes.set_xticks(range(classes), class_names, rotation=rotation, fontsize=label_size)
@@ -312,15 +320,18 @@ def confusion_figure(counts: np.ndarray, class_names: Sequence[str], title: str)
     axes.set_title(title, fontsize=1.2 * font_size)
     axes.set_xlabel("class chosen", fontsize=font_size)
     axes.set_ylabel("right class", fontsize=font_size)
-    bar = figure.colorbar(image, ax=axes, format=PercentFormatter())
+    bar = figure.colorbar(image, ax=axes, format="{x:g} %")
     bar.ax.tick_params(labelsize=font_size)
-    bar.set_label("share of the right class's images", fontsize=font_size)
+    bar.set_label(f"share {meaning}", fontsize=font_size)
+    centered: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
     if numbered:
         for (row, column), value in np.ndenumerate(percent):
             if np.isfinite(value):
-                text = f"{value:.1f}" if value else "0"
-                color = "black" if value > 50 else "white"
-                axes.text(column, row, text, color=color, ha="center", va="center", fontsize=8)
+                is_dark = row != column and norm(value) > 0.6
+                text, color = f"{value:.1f}" if value else "0", "white" if is_dark else "black"
+                axes.text(column, row, text, color=color, **centered)
+        for row in np.flatnonzero(counts.sum(axis=1) == 0):
+            axes.text((classes - 1) / 2, int(row), "no images", **centered)
     return figure
 
 

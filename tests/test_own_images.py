@@ -1,0 +1,120 @@
+"""Runs on folders of images and on part of the classes: what is saved knows its classes."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from brainprop import Experiment, cli
+from brainprop.datasets.table import load_data
+
+COLORS = {"red": 0, "green": 1, "blue": 2}
+
+
+def write_folder(root, parts=("train", "test"), colors=COLORS):
+    """Writes 24 noisy images of each color into each part of a folder of images."""
+    rng = np.random.default_rng(1)
+    for part in parts:
+        for name, channel in colors.items():
+            (root / part / name).mkdir(parents=True)
+            for number in range(24):
+                pixels = rng.integers(0, 80, (20, 24, 3), "uint8")
+                pixels[..., channel] += 120
+                Image.fromarray(pixels).save(root / part / name / f"{number}.png")
+    return root
+
+
+def run(capsys, *arguments) -> list[str]:
+    code = cli.main([str(argument) for argument in arguments])
+    output = capsys.readouterr()
+    assert code == 0, output.err
+    return output.out.splitlines()
+
+
+def refused(capsys, *arguments) -> str:
+    assert cli.main([str(argument) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
+@pytest.mark.parametrize("parts", [("train", "test"), ("",)], ids=["split", "drawn"])
+def test_a_folder_trains_and_its_weights_know_their_classes(parts, tmp_path, capsys):
+    pets, out = write_folder(tmp_path / "pets", parts), tmp_path / "out"
+    row = (pets, "conv", "BrainProp")
+    options = ("--image-size", 16, "--seed", 3, "--batch-size", 8, "--epochs", 8,
+               "--learning-rate", "0.02")  # fmt: skip
+    run(capsys, *row, *options, "-s", "--output-dir", out)
+    weights = out / "pets_conv_BrainProp_weights.h5"
+    told = json.loads((out / "pets_conv_BrainProp_history.json").read_text())
+    assert told["class_names"] == ["blue", "green", "red"]
+    assert told["settings"]["dataset"] == str(pets)
+
+    # The size and the seed, which draws the test images, are those of the run.
+    matrix = tmp_path / "matrix.png"
+    lines = run(capsys, *row, "-l", weights, "--confusion-matrix", matrix)
+    images = 72 if parts[0] else 15
+    best = told["best_val_accuracy"]
+    assert lines[-1] == f"accuracy {best:.4f} ({round(images * best)}/{images})"
+
+    (pets / parts[0] / "red").rename(pets / parts[0] / "pink")
+    shutil.rmtree(pets / "test", ignore_errors=True)
+    assert "trained on other classes" in (error := refused(capsys, *row, "-l", weights))
+    assert "(pink, red)" in error
+
+    shutil.rmtree(pets)
+    picture = tmp_path / "picture.png"
+    Image.fromarray(np.full((40, 30, 3), (0, 255, 0), "uint8")).save(picture)
+    lines = run(capsys, *row, "-l", weights, "--predict", picture)
+    assert [line.split()[1] for line in lines[2:]][0] == "green" or best < 0.9
+    assert {line.split()[1] for line in lines[2:]} == {*COLORS}
+    assert "pets" in refused(capsys, *row, "-l", weights)
+
+
+def test_the_history_of_a_folder_repeats_the_run_from_anywhere(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(write_folder(tmp_path / "pets").parent)
+    options = ("--image-size", 12, "--batch-size", 8, "--epochs", 1, "-s")
+    run(capsys, "pets", "conv", "EBP", *options)
+    monkeypatch.chdir("/")
+    run(capsys, "--config", tmp_path / "pets_conv_EBP_history.json", "-s", "--output-dir", tmp_path)
+    first, again = (
+        json.loads((tmp_path / f"pets_conv_EBP{number}_history.json").read_text())
+        for number in ("", "_0")
+    )
+    assert first["settings"] == again["settings"]
+
+
+def test_weights_for_part_of_the_classes_know_which(tmp_path, capsys):
+    row = ("MNIST", "dense", "BrainProp")
+    few = ("--max-eval-samples", 200)
+    chosen = ("--classes", 3, "--seed", 2)
+    trained = (*few, "--max-train-samples", 600, "--batch-size", 32, "--epochs", 2)
+    run(capsys, *row, *chosen, *trained, "-s", "--output-dir", tmp_path)
+    weights = tmp_path / "MNIST_dense_BrainProp_weights.h5"
+    told = json.loads((tmp_path / "MNIST_dense_BrainProp_history.json").read_text())
+    assert told["class_names"] == []
+    lines = run(capsys, *row, *few, "-l", weights)
+    assert lines[-1].startswith(f"accuracy {told['best_val_accuracy']:.4f} ")
+    assert run(capsys, *row, *few, *chosen, "-l", weights)[1:] == lines[1:]
+    for other in (("--seed", 1), ("--classes", 4)):
+        assert "--classes 3 --seed 2" in refused(capsys, *row, *few, *other, "-l", weights)
+
+    names = Experiment(*row, seed=2, classes=3).dataset_row.class_names(None)
+    _, (images, labels) = load_data("MNIST", max_eval_samples=50, seed=2, classes=3)
+    Image.fromarray(images[0, ..., 0]).save(tmp_path / "digit.png")
+    lines = run(capsys, *row, "-l", weights, "--predict", tmp_path / "digit.png")
+    assert {line.split()[1] for line in lines[2:]} == {*names}
+
+
+def test_a_damaged_history_beside_weights_does_not_matter(tmp_path, capsys):
+    row, few = ("MNIST", "dense", "BrainProp"), ("--max-eval-samples", 100)
+    trained = (*few, "--max-train-samples", 128, "--epochs", 1)
+    run(capsys, *row, *trained, "-s", "--output-dir", tmp_path)
+    weights = tmp_path / "MNIST_dense_BrainProp_weights.h5"
+    lines = run(capsys, *row, *few, "-l", weights)
+    for content in ("{", "[]", '{"settings": 3, "class_names": 4}', "\udcff"):
+        history = tmp_path / "MNIST_dense_BrainProp_history.json"
+        history.write_bytes(content.encode("utf-8", "surrogateescape"))
+        assert run(capsys, *row, *few, "-l", weights) == lines
