@@ -33,6 +33,10 @@ MAX_ATTRIBUTE_BYTES = 64_000  # HDF5 takes 64 KiB, of which it needs a little it
 # The path of a weight: its layer, the layer's running number, and its own name.
 _WEIGHT_PATH = re.compile(r"(?:.*/)?([^/]*?)(?:_(\d+))?/([^/:]+)(?::0)?")
 
+# The name of a layer, and its weights, or their data sets, not yet read.
+Layer = tuple[str, list[Any]]
+NOTHING: Layer = ("", [])
+
 
 def save_weights(model: keras.Model, path: str | os.PathLike, overwrite: bool = True) -> None:
     """Writes a model's weights in the layout that Keras 2, Keras 3 and `load_weights` read.
@@ -103,12 +107,9 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> str:
             )
         with h5py.File(path, "r", locking=False) as file:  # Not every drive has locks.
             stored = _stored_layers(file, path)
-            stored = _matched(stored, layers)
-            _check_fit(stored, layers, model.name, path)
             values = [
                 (weight, _read(dataset, weight.dtype, path))
-                for (_, datasets), (_, weights) in zip(stored, layers, strict=True)
-                for (_, dataset), weight in zip(datasets, weights, strict=True)
+                for dataset, weight in _matched(stored, layers, model.name, path)
             ]
     for weight, value in values:
         weight.assign(value)
@@ -116,7 +117,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> str:
     return next((name for name, _ in reversed(stored) if name != TOP_LEVEL), "")
 
 
-def _layers_of(model: keras.Model) -> list[tuple[str, list]]:
+def _layers_of(model: keras.Model) -> list[Layer]:
     """Returns the layers' names and their weights, in the order of the file.
 
     Raises:
@@ -187,12 +188,7 @@ def _write_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
         group.attrs[f"{attribute}{number}"] = part
 
 
-# A layer of a file: its name, and the names and data sets of its weights, not yet read.
-StoredLayer = tuple[str, list[tuple[str, h5py.Dataset]]]
-NOTHING: tuple[str, list[Any]] = ("", [])
-
-
-def _stored_layers(file: h5py.File, path: Path) -> list[StoredLayer]:
+def _stored_layers(file: h5py.File, path: Path) -> list[Layer]:
     """Finds the layers that have weights in a file, in order."""
     group = file
     if "layer_names" not in file.attrs and "model_weights" in file:  # A whole model.
@@ -209,11 +205,9 @@ def _stored_layers(file: h5py.File, path: Path) -> list[StoredLayer]:
     layers = []
     for name in [*_names(group, "layer_names"), *({TOP_LEVEL} & set(group))]:
         layer = _member(group, name, h5py.Group, path)
-        weights = [
-            (n, _member(layer, n, h5py.Dataset, path)) for n in _names(layer, "weight_names")
-        ]
-        if weights:
-            layers.append((name, weights))
+        datasets = [_member(layer, n, h5py.Dataset, path) for n in _names(layer, "weight_names")]
+        if datasets:
+            layers.append((name, datasets))
     return layers
 
 
@@ -240,18 +234,36 @@ def _member(group: h5py.Group, name: str, kind: type, path: Path) -> h5py.Group 
     return group
 
 
-def _matched(stored: list[StoredLayer], layers: Sequence[tuple[str, list]]) -> list[StoredLayer]:
-    """Brings the stored weights of each layer into the order of the model's, where names can."""
-    matched = []
-    for (name, datasets), (_, weights) in itertools.zip_longest(
-        stored, layers[: len(stored)], fillvalue=NOTHING
-    ):
-        by_key = dict(zip(_keys([path for path, _ in datasets]), datasets, strict=True))
+def _matched(
+    stored: list[Layer], layers: list[Layer], network: str, path: Path
+) -> Iterator[tuple[h5py.Dataset, keras.Variable]]:
+    """Yields each data set with its weight.
+
+    Raises:
+        BrainPropError: If a shape differs. The message names the first.
+    """
+    pairs = itertools.zip_longest(stored, layers, fillvalue=NOTHING)
+    for number, ((other, datasets), (name, weights)) in enumerate(pairs, start=1):
+        by_key = dict(zip(_keys([dataset.name for dataset in datasets]), datasets, strict=True))
         keys = _keys([weight.path for weight in weights])
         if len(by_key) == len(datasets) and by_key.keys() == set(keys):
             datasets = [by_key[key] for key in keys]
-        matched.append((name, datasets))
-    return matched
+        for dataset, weight in itertools.zip_longest(datasets, weights):
+            if dataset is None or weight is None or dataset.shape != tuple(weight.shape):
+                raise BrainPropError(
+                    f"{path} does not fit {network}: layer {number} with weights, {name or other}, "
+                    f"has {_described(dataset)} in the file and {_described(weight)} in the model: "
+                    "give a file of this network"
+                )
+            yield dataset, weight
+
+
+def _described(weight: keras.Variable | h5py.Dataset | None) -> str:
+    """Describes a weight by its name and shape: "kernel (500, 10)"."""
+    if weight is None:
+        return "nothing"
+    name = weight.name.rpartition("/")[2].partition(":")[0]
+    return f"{name} {weight.shape}"
 
 
 def _keys(paths: Sequence[str]) -> list:
@@ -271,34 +283,6 @@ def _keys(paths: Sequence[str]) -> list:
         (layer, sorted(numbers[layer]).index(int(number or 0)), name)
         for layer, number, name in parts
     ]
-
-
-def _check_fit(
-    stored: list[StoredLayer], layers: Sequence[tuple[str, list]], network: str, path: Path
-) -> None:
-    """Compares the shapes of all weights, layer by layer.
-
-    Raises:
-        BrainPropError: If one differs. The message names the first.
-    """
-    pairs = itertools.zip_longest(stored, layers, fillvalue=NOTHING)
-    for number, ((other, datasets), (name, weights)) in enumerate(pairs, start=1):
-        theirs = [(name, dataset.shape) for name, dataset in datasets]
-        ours = [(weight.path, tuple(weight.shape)) for weight in weights]
-        for there, here in itertools.zip_longest(theirs, ours):
-            if there is None or here is None or there[1] != here[1]:
-                raise BrainPropError(
-                    f"{path} does not fit {network}: layer {number} with weights, {name or other}, "
-                    f"has {_described(there)} in the file and {_described(here)} in the model: "
-                    "give a file of this network"
-                )
-
-
-def _described(weight: tuple[str, tuple] | None) -> str:
-    """Describes a weight by its name and shape: "kernel (500, 10)"."""
-    if weight is None:
-        return "nothing"
-    return f"{weight[0].rpartition('/')[2].partition(':')[0]} {weight[1]}"
 
 
 def _read(dataset: h5py.Dataset, dtype: str, path: Path) -> np.ndarray:
