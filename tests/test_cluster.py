@@ -24,6 +24,12 @@ SHORT = (
     "--epochs", "16", "--patience", "16", "--max-train-samples", "128", "--max-eval-samples", "100",
 )  # fmt: skip
 
+# A sweep in place of the seeds, over a network that the workers know from the plugin only.
+SWEEP = (
+    *SHORT, "--seeds", "1", "--sweep", "l2=0,1e-4", "--architectures", "pooled",
+    "--plugin", PROJECT / "examples" / "plugins" / "architectures.py",
+)  # fmt: skip
+
 
 def start_node(*where):
     """Starts a node of one processor that, so it seems, has a GPU; returns its process."""
@@ -87,7 +93,7 @@ def test_a_killed_nodes_run_is_resumed_on_the_other_and_every_result_is_there_on
     address, logs = head
     second = start_node("--address", address)
     driver = subprocess.Popen(
-        [sys.executable, "-m", "brainprop.reproduce", *SHORT, "--results", tmp_path,
+        [sys.executable, "-m", "brainprop.reproduce", *SWEEP, "--results", tmp_path,
          "--cluster", "ray", "--cluster-address", address],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT,
     )  # fmt: skip
@@ -114,10 +120,11 @@ def test_a_killed_nodes_run_is_resumed_on_the_other_and_every_result_is_there_on
     assert driver.returncode == 0, err
     assert out.splitlines()[-1] == "2 runs: 2 finished"
     assert "another process" not in out
-    told = [log.read_text() for log in logs.glob("worker-*.out")]
-    assert sum("resuming after epoch" in text for text in told) == 1
+    texts = [log.read_text() for log in logs.glob("worker-*.out")]
+    assert sum("resuming after epoch" in text for text in texts) == 1
     results = [json.loads(path.read_text()) for path in tmp_path.glob("*.json")]
-    assert sorted(result["settings"]["seed"] for result in results) == [1, 2]
+    assert sorted(result["settings"]["l2"] for result in results) == [0, 1e-4]
+    assert all(result["plugins"] == ["architectures.py"] for result in results)
     assert all(result["epochs"] == len(result["history"]["loss"]) == 16 for result in results)
     assert all("CUDA_VISIBLE_DEVICES hides all GPUs" in result["device"] for result in results)
     assert len(list(tmp_path.glob("*_weights.h5"))) == 2

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ import pytest
 import tensorflow as tf
 from made_up_runs import write_run
 
+from brainprop.common.durations import duration
 from brainprop.experiments import Experiment
 from brainprop.outputs.summary import read_summary
 from brainprop.reproduce import command as reproduce
@@ -129,7 +131,6 @@ BAD_ARGUMENTS = [
     (("--report", "--results", "missing"), "missing"),
     (("--data-dir", "missing"), "missing"),
     (("--results", "a-file"), "--results"),
-    (("--dry-run", "--results", "a-file"), "--results"),
     (("--report", "--results", "a-file"), "--results"),
     (("--cluster", "rya"), "did you mean ray"),
     (("--cluster", "ray", "--cpus-per-run", "0"), "--cpus-per-run"),
@@ -346,7 +347,24 @@ def test_a_dry_run_tells_what_is_finished_and_makes_no_folder(tmp_path, capsys):
     [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (3599, "1 h 00 min"), (7500, "2 h 05 min")],
 )
 def test_durations(seconds, text):
-    assert reproduce._duration(seconds) == text
+    assert duration(seconds) == text
+
+
+def test_many_networks_are_traced_without_tensorflows_warning():
+    run_folder.start_for_many_runs()
+    printed = []
+    handler = logging.Handler()
+    handler.emit = lambda record: printed.append(record.getMessage())
+    tf.get_logger().addHandler(handler)
+
+    def network(x):
+        return x + 1
+
+    for _ in range(8):
+        tf.function(network)(1.0)
+    tf.get_logger().warning("something else")
+    tf.get_logger().removeHandler(handler)
+    assert printed == ["something else"]
 
 
 def test_a_diverged_run_is_recorded_and_the_rest_go_on(tmp_path, capsys):

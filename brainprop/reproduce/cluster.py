@@ -1,4 +1,4 @@
-"""Runs on the machines of a Ray cluster, all of which see the same folder."""
+"""Trains runs on the machines of a Ray cluster, which share the results folder."""
 
 import os
 import re
@@ -13,14 +13,14 @@ from brainprop.common.startup import prepare_environment, quiet_stderr
 from brainprop.experiments import Experiment
 from brainprop.reproduce.run_folder import Attempt, Status, complete
 
-MAX_RETRIES = 100  # Of a run: a preempted machine is no fault of its own.
+MAX_RETRIES = 100  # Of a run, since its machine can be preempted.
 # A machine that is gone may hold a run's lock for a while; NFS frees it after 90 seconds.
 LOCK_PATIENCE = 120
 CONNECT_SECONDS = 10
 
 
 class Preempted(Exception):
-    """The worker was asked to end, so the run goes on elsewhere."""
+    """A signal ended the worker: another one resumes the run."""
 
 
 def complete_all(
@@ -39,16 +39,16 @@ def complete_all(
     Args:
         experiments: The runs.
         folder: The folder of all runs, under the same path on every machine.
-        data_dir: See `datasets.load_data`; likewise.
-        address: Of the cluster's head, "host:port", or "auto" on a machine of the cluster.
-        cpus: Of each run: Ray sets them aside, and TensorFlow uses so many threads.
-        gpus: Of each run: a part of one or several; `None` takes one if the cluster has any.
+        data_dir: See `load_data`. Under the same path on every machine, too.
+        address: "host:port" of the cluster's head, or "auto" on a machine of the cluster.
+        cpus: Number of CPUs for each run, and of TensorFlow's threads.
+        gpus: Number of GPUs for each run, or a part of one. Defaults to one if the cluster has any.
 
     Yields:
-        Each run and what became of it, in the order in which they end.
+        Each run and what became of it, in the order in which the runs end.
 
     Raises:
-        BrainPropError: Ray is not installed, there is no cluster, or no machine in it is
+        BrainPropError: If Ray is not installed, the cluster cannot be joined, or no machine is
             large enough.
     """
     ray = _connect(address)
@@ -122,7 +122,7 @@ def _connect(address: str):
     with quiet_stderr():  # Ray tries a refused token for 20 seconds, and prints each failure.
         try:
             if address != "auto":
-                _check_address(address)  # Ray takes minutes to find out.
+                _check_address(address)  # Ray needs two minutes, and then ends the process.
             ray.init(address, log_to_driver=False, logging_level="error")
         except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             problem = error
@@ -148,11 +148,11 @@ def _reason(problem: Exception) -> str:
 
 
 def _check_address(address: str) -> None:
-    """Finds out whether anything answers at "host:port".
+    """Checks that a program answers at "host:port".
 
     Raises:
-        ValueError: The address has another form.
-        OSError: Nothing does.
+        ValueError: If the address has another form.
+        OSError: If none does.
     """
     match = re.fullmatch(r"([\w.-]+):(\d{1,5})", address)
     if not match:
@@ -161,7 +161,7 @@ def _check_address(address: str) -> None:
 
 
 def _check_resources(ray, cpus: int, gpus: float) -> None:
-    """Refuses what Ray would wait for without end."""
+    """Checks that some machine is large enough: Ray would wait forever."""
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if not any(m.get("CPU", 0) >= cpus and m.get("GPU", 0) >= gpus for m in machines):
         raise BrainPropError(

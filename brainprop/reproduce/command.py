@@ -15,6 +15,7 @@ from pathlib import Path
 
 from brainprop.common.arguments import ArgumentParser, check_number, known_name, path_of
 from brainprop.common.commands import BAD_INPUT, FAILURE, SIGNAL_BASE, SUCCESS, run_command
+from brainprop.common.durations import duration
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import make_directory, writing
 from brainprop.datasets.sources import no_downloads
@@ -128,15 +129,14 @@ def _on_cluster(
 
 def _dry_run(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
     """Prints what would run, how far it is, and how long the rest takes at most."""
-    _check_results(arguments.results)
     seconds: dict[tuple, float | None] = {}  # An epoch takes as long with any seed.
     total, finished = 0.0, 0
     for experiment in experiments:
         files = RunFiles(arguments.results, experiment)
         if files.is_finished:
             status = _status(files)
-            finished += status is not Status.FAILED
             if status is not Status.FAILED:
+                finished += 1
                 print(f"{files.name}: {status.value}")
             continue
         kind = (experiment.row, str(experiment.departures()))
@@ -145,12 +145,12 @@ def _dry_run(experiments: Sequence[Experiment], arguments: argparse.Namespace) -
         epoch, left = seconds[kind], max(0, experiment.epochs - files.epochs)
         total += left * (epoch or 0)
         parts = [f"{files.epochs} of at most {experiment.epochs} epochs" if files.epochs else "new"]
-        parts += ["time unknown" if epoch is None else f"at most {_duration(left * epoch)}"]
+        parts += ["time unknown" if epoch is None else f"at most {duration(left * epoch)}"]
         parts += [f"busy in {files.holder}"] if files.holder else []
         print(f"{files.name}: {', '.join(parts)}", flush=True)
     unknown = ", and the time that is unknown" if None in seconds.values() else ""
     counts = f"{_runs(len(experiments))}, {finished} finished"
-    print(f"{counts}; the rest takes at most {_duration(total)}{unknown}")
+    print(f"{counts}; the rest takes at most {duration(total)}{unknown}")
     if any(seconds.values()):
         from brainprop.common import devices
 
@@ -160,22 +160,6 @@ def _dry_run(experiments: Sequence[Experiment], arguments: argparse.Namespace) -
             "checkpoints are not included."
         )
     return SUCCESS
-
-
-def _check_results(folder: Path) -> None:
-    """Checks that a folder of runs can be listed; it may be missing.
-
-    Raises:
-        BrainPropError: If it cannot.
-    """
-    try:
-        list(folder.iterdir())
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise BrainPropError(
-            f"--results {folder} cannot be read ({error.strerror}): choose another folder"
-        ) from error
 
 
 def _seconds_per_epoch(experiment: Experiment, data_dir: Path | None) -> float | None:
@@ -196,7 +180,6 @@ def _seconds_per_epoch(experiment: Experiment, data_dir: Path | None) -> float |
 
 def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
     """Writes the report of the finished runs, regardless of their settings."""
-    _check_results(arguments.results)
     from brainprop.reproduce.report import as_markdown, write_report
     from brainprop.reproduce.rows import read_results, table_rows
 
@@ -294,14 +277,6 @@ def _seeds(text: str) -> list[int]:
 
 def _runs(count: int) -> str:
     return f"{count} run" if count == 1 else f"{count} runs"
-
-
-def _duration(seconds: float) -> str:
-    """Returns a rounded duration: "40 s", "12 min", "3 h 05 min"."""
-    if round(seconds) < 60:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min"
 
 
 def _parser() -> ArgumentParser:

@@ -1,4 +1,4 @@
-"""How long training takes, estimated from a few steps."""
+"""Estimates how long training takes, from a few steps."""
 
 import math
 import statistics
@@ -18,7 +18,7 @@ WARM_UP, MEASURED = 2, 3  # The first step compiles.
 def seconds_per_epoch(experiment: Experiment, data: Data) -> float:
     """Estimates how long an epoch takes, with its evaluation, from the median of three steps.
 
-    Preparing the batches, which happens meanwhile, and writing a checkpoint are left out.
+    Preparing the batches, which happens in parallel, and writing checkpoints are not included.
 
     Args:
         experiment: The run.

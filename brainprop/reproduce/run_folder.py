@@ -1,13 +1,13 @@
-"""A folder of runs that any number of processes work off together.
+"""A folder of runs that any number of processes train together.
 
     MNIST_conv_BrainProp_seed1.json                   a finished run: `outputs.summary`
     MNIST_conv_BrainProp_seed1_weights.h5             its best epoch's weights
-    MNIST_conv_BrainProp_seed2_epochs=9.json          one whose settings are not all the paper's
-    unfinished/MNIST_conv_BrainProp_seed3/            the checkpoints of one under way
-    unfinished/MNIST_conv_BrainProp_seed3.lock        held by the process that trains it
+    MNIST_conv_BrainProp_seed2_epochs=9.json          a run with other settings than the paper's
+    unfinished/MNIST_conv_BrainProp_seed3/            the checkpoints of an unfinished run
+    unfinished/MNIST_conv_BrainProp_seed3.lock        locked by the process that trains it
 
-The JSON file appears last and whole, so a run is finished where there is one. The kernel frees the
-lock of a process that dies, and whoever comes next goes on from the checkpoints.
+The JSON file appears last and whole, so it means that the run is finished. The kernel frees the
+lock of a process that dies, and the next process resumes from the checkpoints.
 """
 
 import fcntl
@@ -53,7 +53,7 @@ class Attempt:
 
     Attributes:
         status: What became of it.
-        message: That in a line.
+        message: The same in a line.
         interrupted_by: The signal that interrupted it, if one did.
     """
 
@@ -63,12 +63,12 @@ class Attempt:
 
 
 class Busy(Exception):
-    """Another process has the run; the message says which."""
+    """Another process has the run: the message names it."""
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Where the files of a run lie: runs of different settings never share one.
+    """The files of a run. Runs of different settings share none.
 
     Attributes:
         folder: The folder of all runs.
@@ -80,7 +80,7 @@ class RunFiles:
 
     @property
     def name(self) -> str:
-        """Tells the data set, architecture, algorithm, seed, and what is not the paper's."""
+        """Data set, architecture, algorithm, seed, and the settings that are not the paper's."""
         departures = self.experiment.departures().items()
         settings = "".join(f"_{name}={value}" for name, value in departures)
         return f"{self.experiment.name}_seed{self.experiment.seed}{settings}"
@@ -102,7 +102,7 @@ class RunFiles:
 
     @property
     def lock(self) -> Path:
-        """The file that the process which trains the run holds locked."""
+        """The file that is locked while a process trains the run."""
         return self.folder / "unfinished" / f"{self.name}.lock"
 
     @property
@@ -112,41 +112,33 @@ class RunFiles:
 
     @property
     def status(self) -> Status:
-        """What became of a run that is finished: it may have diverged.
+        """What became of a finished run.
 
         Raises:
-            BrainPropError: The result is damaged.
+            BrainPropError: If the result cannot be read.
         """
         return Status.DIVERGED if read_summary(self.result).diverged else Status.FINISHED
 
     @property
     def epochs(self) -> int:
-        """The number of epochs that the newest checkpoint of an unfinished run has completed."""
+        """The number of epochs completed in the newest checkpoint."""
         return checkpoints.epochs(self.checkpoint_dir)
 
     @property
     def holder(self) -> str | None:
-        """The process that has the run, if one has.
-
-        Raises:
-            BrainPropError: The lock cannot be read.
-        """
+        """The process that has the run, if one has."""
         try:
             with self.lock.open() as file:
                 _lock(file, fcntl.LOCK_SH)
-        except FileNotFoundError:
+        except OSError:  # There is none, or it is another user's.
             pass
-        except OSError as error:
-            raise BrainPropError(
-                f"{self.lock} cannot be read ({error.strerror}): set that right"
-            ) from error
         except Busy as busy:
             return str(busy)
         return None
 
     @contextmanager
     def claimed(self, patience: float = 0) -> Iterator[None]:
-        """Holds the run, so that no other process can.
+        """Locks the run, so that no other process trains it.
 
         Args:
             patience: Seconds to wait for a process that has it.
@@ -171,7 +163,7 @@ class RunFiles:
             yield
 
     def clear(self) -> None:
-        """Removes what only an unfinished run needs."""
+        """Removes the checkpoints and the lock."""
         shutil.rmtree(self.checkpoint_dir, ignore_errors=True)
         self.lock.unlink(missing_ok=True)
 
@@ -223,13 +215,13 @@ def complete(
         What became of it; its files are written.
 
     Raises:
-        StdoutLost: Nobody reads what training prints; its checkpoints stay.
+        StdoutLost: If stdout is closed. The checkpoints stay.
     """
     files = RunFiles(folder, experiment)
     try:
         with writing(folder, "make room"), files.claimed(patience):
             if files.is_finished:
-                files.clear()  # The lock of the other process, which this one had to make anew.
+                files.clear()  # The lock, which this process has just made again.
                 return Attempt(files.status, "finished by another process")
             return _train(files, data_dir, gpus)
     except Busy as busy:
@@ -266,7 +258,7 @@ def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
     with devices.failures_told(), devices.strategy(gpus).scope():
         run = train(experiment, data, checkpoint_dir=files.checkpoint_dir, resume=True)
     if run.failure:
-        raise run.failure  # The checkpoints stay, to go on from.
+        raise run.failure  # The checkpoints stay, to resume from.
     if run.outcome is Outcome.INTERRUPTED:
         message = f"interrupted after epoch {files.epochs}"
         return Attempt(Status.INTERRUPTED, message, run.interrupted_by)
