@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 # "before" is measured only where the other checkout's path follows.
-RATIOS = ("before", "rules", "layers", "keras2", "frameworks", "switches", "epoch")
+RATIOS = ("before", "rules", "feedback", "layers", "keras2", "frameworks", "switches", "epoch")
 AMOUNTS = ("start_up", "memory")
 
 
@@ -52,6 +52,7 @@ def main() -> int:
     measure: dict[str, Callable[[], list]] = {
         "before": lambda: checkouts.before(other, arguments.rounds),
         "rules": lambda: steps.rules(arguments.rounds),
+        "feedback": lambda: steps.feedback(arguments.rounds),
         "layers": lambda: steps.layers(arguments.rounds),
         "keras2": lambda: checkouts.keras2(arguments.rounds),
         "frameworks": lambda: steps.frameworks(arguments.rounds),

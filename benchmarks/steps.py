@@ -47,6 +47,22 @@ def rules(rounds: int) -> list[Row]:
     return rows
 
 
+def feedback(rounds: int) -> list[Row]:
+    """BrainProp's step with feedback connections of their own against the symmetric one."""
+    limits = {"learned": 1.10, "random": 1.05, "sign": 1.05, "direct": 1.10}
+    rows = []
+    for names in (("CIFAR10", "deep"), ("MNIST", "conv")):
+        usual = Experiment(*names, "BrainProp")
+        batch = random_batch(usual)
+        symmetric = step_of(model_for(usual), batch)
+        for mode, limit in limits.items():
+            own = step_of(model_for(replace(usual, feedback=mode)), batch)
+            timing = compare({mode: own, "symmetric": symmetric}, rounds)
+            what = f"{names[1]} step with {mode} feedback / symmetric ({names[0]})"
+            rows.append(Row(what, timing, limit))
+    return rows
+
+
 def layers(rounds: int) -> list[Row]:
     """Our layers against Keras 3's own, and the looped locally connected one."""
     limits = {"deep": (0.75, ""), "conv": (0.80, ""), "loccon": (0.35, ", looped")}

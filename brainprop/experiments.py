@@ -27,6 +27,8 @@ from brainprop.paper import ALGORITHMS, ARCHITECTURES, architectures_of
 
 # The settings whose default is the architecture's.
 OF_ARCHITECTURE = ("batch_size", "kernel_stddev", "l2")
+# On which way an error, or attention, comes down a network: docs/feedback.md.
+FEEDBACK = ("symmetric", "learned", "random", "sign", "direct")
 
 
 def setting(
@@ -38,6 +40,7 @@ def setting(
     kind: type = int,
     option=None,
     none: str = "all",
+    choices: tuple[str, ...] = (),
 ) -> Any:
     """Describes a setting of an experiment; `brainprop.options` makes an option of it.
 
@@ -45,13 +48,13 @@ def setting(
         default: The paper's value; `None` for one of `OF_ARCHITECTURE` or for what `none` says.
         help: What `--help` says about it.
         low, high: The smallest and the largest value.
-        kind: `int`, `float` or `bool`.
+        kind: `int`, `float`, `bool` or `str`.
         option: The option's name. Defaults to the field's.
+        choices: The names that a `str` may have, in any case of letters.
         none: What a default of `None` means, as `--help` shows it.
     """
-    metadata = {
-        "help": help, "kind": kind, "low": low, "high": high, "option": option, "none": none
-    }  # fmt: skip
+    limits = {"kind": kind, "low": low, "high": high, "choices": choices}
+    metadata = limits | {"help": help, "option": option, "none": none}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -115,6 +118,13 @@ class Experiment:
     reward_noise: float = setting(
         0.0, "flip BrainProp's reward with this probability", 0, 1, kind=float
     )
+    feedback: str = setting(
+        "symmetric",
+        "way of the error, or attention, down the network: the transposed kernels, or feedback "
+        "connections of their own",
+        kind=str,
+        choices=FEEDBACK,
+    )
     max_train_samples: int | None = setting(
         None, "train on a random subset of N images, drawn by --seed", 1
     )
@@ -177,6 +187,9 @@ class Experiment:
             if limits["kind"] is bool:
                 if not isinstance(value, bool):
                     raise BrainPropError(f"{field.name} must be true or false, not {value!r}")
+                continue
+            if limits["choices"]:
+                self._set(field.name, known_name(field.name, value, limits["choices"]))
                 continue
             check_number(field.name, value, limits["kind"], limits["low"], limits["high"])
             self._set(field.name, limits["kind"](value))  # NumPy's numbers become Python's.

@@ -73,7 +73,7 @@ def add_settings(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = (
             continue
         kind = field.metadata["kind"]
         flags = {"action": argparse.BooleanOptionalAction} if kind is bool else {
-            "type": kind, "metavar": METAVARS[kind]
+            "type": kind, "metavar": "|".join(field.metadata["choices"]) or METAVARS[kind]
         }  # fmt: skip
         group.add_argument(
             field.metadata["option"] or f"--{field.name.replace('_', '-')}",
@@ -111,6 +111,8 @@ def _default(field: dataclasses.Field) -> str:
         return _by_architecture(field.name)
     if field.default is None:
         return field.metadata["none"]
+    if field.metadata["choices"]:
+        return str(field.default)
     return "no" if field.default is False else f"{field.default:g}"
 
 

@@ -58,6 +58,7 @@ def test_defaults_are_the_papers(dataset, algorithm):
             "mixed_precision": False,
             "jit_compile": False,
             "deterministic": False,
+            "feedback": "symmetric",
             "rule_arguments": (),
         }
 

@@ -108,19 +108,23 @@ class LocallyConnected2D(keras.layers.Layer):
             )
 
     def call(self, inputs):
+        outputs = self.convolution_op(inputs, self.kernel)
+        if self.bias is not None:
+            outputs += self.bias
+        return self.activation(outputs)
+
+    def convolution_op(self, inputs, kernel):
+        """Returns the product of images and kernel, as the method of Keras's convolutions does."""
         _, height, width, channels = inputs.shape
         _, rows, columns, filters = self.compute_output_shape(inputs.shape)
         # With positions first and images last, one gather copies long runs of numbers to where
         # one matrix product per position wants them, and its gradient adds them up as swiftly.
         pixels = tf.reshape(tf.transpose(inputs, [1, 2, 3, 0]), [height * width, channels, -1])
         fields = tf.gather(pixels, self.receptive_fields)
-        fields = tf.reshape(fields, [rows * columns, self.kernel.shape[1], -1])
-        outputs = tf.matmul(fields, self.kernel, transpose_a=True)
+        fields = tf.reshape(fields, [rows * columns, kernel.shape[1], -1])
+        outputs = tf.matmul(fields, kernel, transpose_a=True)
         outputs = tf.reshape(outputs, [rows, columns, -1, filters])
-        outputs = tf.transpose(outputs, [2, 0, 1, 3])
-        if self.bias is not None:
-            outputs += self.bias
-        return self.activation(outputs)
+        return tf.transpose(outputs, [2, 0, 1, 3])
 
     def compute_output_shape(self, input_shape):
         batch, *size, _ = input_shape

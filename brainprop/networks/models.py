@@ -23,7 +23,7 @@ from brainprop.rules.base import LearningRule
 # The fields of `Experiment` that define the model. The others define how it is trained.
 MODEL_SETTINGS = (
     "learning_rate", "kernel_stddev", "l2", "exploration_rate", "reward_noise", "mixed_precision",
-    "jit_compile", "classes", "image_size",
+    "jit_compile", "classes", "image_size", "feedback",
 )  # fmt: skip
 
 # The files in the repository's folder `weights`, which an installed package does not have.
@@ -125,6 +125,8 @@ def model_for(experiment: Experiment, dataset: Dataset | None = None) -> Learnin
     algorithm = ALGORITHMS[experiment.algorithm]
     arguments = {name: getattr(experiment, name) for name in algorithm.arguments}
     arguments |= dict(experiment.rule_arguments)
+    if experiment.feedback != "symmetric":
+        arguments |= {"feedback": experiment.feedback, "feedback_seed": experiment.seed}
     with _precision(experiment.mixed_precision):
         inputs, outputs = build_network(
             architecture,

@@ -23,6 +23,7 @@ import numpy as np
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import check_readable, written_whole
 from brainprop.common.reading import reading
+from brainprop.rules.feedback import feedback_weights
 
 # Keras 2 reads this to know the layout; 2.4 is what the 2020 code ran on last.
 LAYOUT_VERSION = "2.4.0"
@@ -127,6 +128,8 @@ def _layers_of(model: keras.Model) -> list[Layer]:
         raise BrainPropError(f"{model.name} has no weights yet: call it on a batch first")
     layers = [(layer.name, _ordered(layer)) for layer in model.layers]
     within = {id(weight) for _, weights in layers for weight in weights}
+    # Feedback kernels are no part of the network: the file stays the one that Keras 2 reads.
+    within |= {id(weight) for weight in feedback_weights(model)}
     own = [weight for weight in _ordered(model) if id(weight) not in within]
     return [*layers, (TOP_LEVEL, own)] if own else layers
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from brainprop.common.devices import replicas
 from brainprop.common.errors import BrainPropError
+from brainprop.rules.feedback import Feedback, ends_of
 from brainprop.rules.outputs import check_outputs
 
 if keras.backend.backend() != "tensorflow":
@@ -56,9 +57,14 @@ class LearningRule(keras.Model):
     Args:
         inputs: As for `keras.Model`.
         outputs: The output activations, a tensor of shape `(batch, classes)` from a linear layer.
+        feedback: On which way the error, or attention, comes down the network, a name in
+            `brainprop.experiments.FEEDBACK`: docs/feedback.md. Defaults to "symmetric", through the
+            transposed kernels.
+        feedback_seed: Seed of the feedback kernels, an integer. Defaults to a random one.
         **kwargs: `name` and `trainable`, as for `keras.Model`.
 
     Attributes:
+        feedback: The feedback connections, a `brainprop.rules.feedback.Feedback`.
         update_batch_size: The number of trials that an update is divided by. 0, the default, is the
             batch's own number, as in Keras. `brainprop.train` sets the full batch size, by which
             the paper's code divides the last, smaller batch of an epoch too.
@@ -72,7 +78,13 @@ class LearningRule(keras.Model):
     # Activations of the output layer that do not change what the rule learns.
     harmless_activations = frozenset({"linear"})
 
-    def __init__(self, *args, **kwargs):
+    def __init__(
+        self,
+        *args,
+        feedback: str = "symmetric",
+        feedback_seed: int | None = None,
+        **kwargs,
+    ):
         rule, given = type(self).__name__, kwargs.keys()
         if len(args) + len(given & {"inputs", "outputs"}) < 2:
             raise TypeError(
@@ -85,6 +97,7 @@ class LearningRule(keras.Model):
         super().__init__(*args, **kwargs)
         check_outputs(self.output, self.harmless_activations)
         self._labels_by_class = None
+        self.feedback = Feedback(self, feedback, feedback_seed)
 
     @classmethod
     def from_model(cls, model: keras.Model, **kwargs) -> "LearningRule":
@@ -106,9 +119,7 @@ class LearningRule(keras.Model):
             raise ValueError(
                 f"the model {model.name!r} has no input shape: start it with keras.Input(shape)"
             )
-        if isinstance(model, keras.Sequential):
-            return cls(model.inputs[0], model.outputs[0], **kwargs)
-        return cls(model.input, model.output, **kwargs)
+        return cls(*ends_of(model), **kwargs)
 
     def trial_losses(self, labels, outputs: tf.Tensor) -> tf.Tensor:
         """Returns the loss of each trial, without exploration, dropout or regularization.
@@ -135,12 +146,13 @@ class LearningRule(keras.Model):
 
     def feedforward(self, images) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Returns the outputs in training, shape `(batch, classes)`, float32, and their mask."""
-        outputs = self(images, training=True)
+        outputs = self.feedback.network(images, training=True)
         return tf.cast(outputs, tf.float32), _mask_of(outputs)
 
     def penalty(self) -> tf.Tensor:
         """Returns this replica's part of the regularization losses: a scalar, float32."""
-        losses = [tf.reduce_sum(tf.cast(loss, tf.float32)) for loss in self.losses]
+        losses = [*self.losses, *self.feedback.decay()]
+        losses = [tf.reduce_sum(tf.cast(loss, tf.float32)) for loss in losses]
         return tf.add_n(losses) / replicas() if losses else tf.zeros(())
 
     def step(self, tape: tf.GradientTape, targets: list, signals: list) -> None:
@@ -155,10 +167,9 @@ class LearningRule(keras.Model):
         """
         # Optimizers step against the gradient, hence the minus. Mixed precision scales it.
         scale = self.optimizer.scale_loss(tf.ones(()))
-        gradients = tape.gradient(
-            targets, self.trainable_weights, output_gradients=[-s * scale for s in signals]
-        )
-        self.optimizer.apply(gradients, self.trainable_weights)
+        weights = self.feedback.learning(self.trainable_weights)
+        gradients = tape.gradient(targets, weights, output_gradients=[-s * scale for s in signals])
+        self.optimizer.apply(gradients, weights)
 
     def report(self, images, labels, outputs, mask, sample_weight, losses, penalty) -> dict:
         """Returns the batch's metrics, the mean loss among them, as Keras expects of a step."""
@@ -196,7 +207,24 @@ class LearningRule(keras.Model):
         self._labels_by_class = None
         super().compile(*args, loss=loss, **kwargs)
 
+    def get_config(self):
+        return super().get_config() | self._arguments()
+
+    def get_compile_config(self):
+        """Includes the rule's arguments, which `clone_model` would lose."""
+        config = super().get_compile_config()
+        return config and config | {"rule": self._arguments()}
+
+    def _arguments(self) -> dict:
+        """Returns the rule's own arguments, as `__init__` takes them, if not the defaults."""
+        if self.feedback.mode == "symmetric":
+            return {}
+        return {"feedback": self.feedback.mode, "feedback_seed": self.feedback.seed}
+
     def compile_from_config(self, config):
+        arguments = config.pop("rule", {})
+        if "feedback" in arguments and self.feedback.mode == "symmetric":
+            self.feedback = Feedback(self, arguments["feedback"], arguments["feedback_seed"])
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)

@@ -6,6 +6,8 @@ import tensorflow as tf
 from brainprop.common.devices import replica_seed
 from brainprop.rules.base import LearningRule, Setting, class_indices, trial_weights, unpacked
 
+_ARGUMENTS = {"exploration_rate", "reward_noise", "seed"}
+
 
 @keras.saving.register_keras_serializable(package="brainprop")
 class BrainProp(LearningRule):
@@ -139,25 +141,17 @@ class BrainProp(LearningRule):
         values = [logs[name] for name in self.get_metrics_result()]
         return values if len(values) > 1 else values[0]
 
-    def get_compile_config(self):
-        """Includes the rule's arguments, which `clone_model` would lose."""
-        config = super().get_compile_config()
-        return config and config | {"rule": self._arguments()}
-
     def compile_from_config(self, config):
-        for name, value in config.pop("rule", {}).items():
-            setattr(self, name, value)
+        arguments = config.get("rule", {})
+        for name in _ARGUMENTS & arguments.keys():
+            setattr(self, name, arguments[name])
         if self.seed is not None:
             fresh = keras.random.SeedGenerator(self.seed)
             self.seed_generator.state.assign(fresh.state)
         super().compile_from_config(config)
 
-    def get_config(self):
-        return super().get_config() | self._arguments()
-
-    def _arguments(self) -> dict:
-        names = ("exploration_rate", "reward_noise", "seed")
-        return {name: getattr(self, name) for name in names}
+    def _arguments(self):
+        return super()._arguments() | {name: getattr(self, name) for name in _ARGUMENTS}
 
 
 def greedy_class(q: tf.Tensor) -> tf.Tensor:
