@@ -16,6 +16,7 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from programs import Program, run
 
 from brainprop import cli
 from brainprop.training import checkpoints
@@ -28,6 +29,8 @@ SHORT = ("--max-train-samples", "1280", "--max-eval-samples", "500")
 
 def command(*arguments, **kwargs):
     """Runs main.py on the bundled MNIST."""
+    if not kwargs:
+        return run("main.py", *arguments)
     return subprocess.run(
         [sys.executable, PROJECT / "main.py", *map(str, arguments)],
         capture_output=True, text=True, timeout=300, cwd=PROJECT, **kwargs,
@@ -337,7 +340,7 @@ def test_a_killed_run_resumed_is_the_uninterrupted_one_bit_for_bit(tmp_path):
     assert whole.returncode == 0, whole.stderr
 
     resumable = (*settings, "--output-dir", tmp_path / "r", "--checkpoint-dir", tmp_path / "c")
-    process = start(*resumable, "--resume")
+    process = Program("main.py", *resumable, "--resume")
     wait_for_checkpoint(tmp_path / "c", 2, process)
     process.kill()
     process.communicate()

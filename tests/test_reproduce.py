@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 from made_up_runs import write_run
+from programs import Program
 
 from brainprop.common.durations import duration
 from brainprop.experiments import Experiment
@@ -195,10 +196,7 @@ def test_a_finished_run_is_there_and_is_not_repeated(tmp_path, capsys):
 
 def start(*arguments):
     """Starts a process and leaves it running."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "brainprop.reproduce", *map(str, arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT,
-    )  # fmt: skip
+    return Program("-m", "brainprop.reproduce", *arguments)
 
 
 def wait_for_checkpoint(run, process=None):

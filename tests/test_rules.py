@@ -1,13 +1,10 @@
 """The update, against the rule written out in NumPy as the brain would compute it."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from programs import run
 
 from brainprop import build_model
 from brainprop.rules.brainprop import BrainProp
@@ -417,10 +414,7 @@ def test_the_step_is_traced_anew_only_for_another_exploration_rate(trials):
 
 
 def in_another_process(script, *arguments):
-    return subprocess.run(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        capture_output=True, text=True, cwd=Path(__file__).parents[1],
-    )  # fmt: skip
+    return run("-c", script, *arguments)
 
 
 def test_a_saved_model_comes_back_in_another_process(tmp_path):

@@ -1,13 +1,12 @@
 """What users make of the rules: copies, models of their own, rewards, trial metrics, replicas."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from programs import run
 
 from brainprop.networks.layers import Dropout
 from brainprop.rules.brainprop import BrainProp
@@ -255,9 +254,7 @@ for first in range(4):
 
 def test_replicas_draw_independent_numbers():
     """Two replicas in two steps: no two of the four draws agree by more than chance."""
-    result = subprocess.run(
-        [sys.executable, "-c", REPLICAS], capture_output=True, text=True, cwd=PROJECT
-    )
+    result = run("-c", REPLICAS)
     assert result.returncode == 0, result.stderr
 
 

@@ -5,13 +5,11 @@ import gc
 import json
 import os
 import signal
-import subprocess
-import sys
 import weakref
-from pathlib import Path
 
 import keras
 import numpy as np
+import programs
 import pytest
 import tensorflow as tf
 from tensorflow.python.framework.config import disable_op_determinism  # None is public.
@@ -698,10 +696,7 @@ for variable in model.non_trainable_variables:
 
 def run_on_devices(script, *arguments):
     """In a process of its own, whose processor counts as three devices."""
-    result = subprocess.run(
-        [sys.executable, "-c", ON_DEVICES + script, *arguments],
-        capture_output=True, text=True, cwd=Path(__file__).parents[1],
-    )  # fmt: skip
+    result = programs.run("-c", ON_DEVICES + script, *arguments)
     assert result.returncode == 0, result.stderr
 
 

@@ -1,0 +1,77 @@
+"""Runs main.py and its like as `subprocess` does, but without the start of TensorFlow.
+
+The processes are forked from one that has imported TensorFlow and run nothing in it. Use
+`subprocess` where the start itself, closed streams or the command line of the process matter.
+"""
+
+import multiprocessing
+import os
+import runpy
+import sys
+import tempfile
+from pathlib import Path
+from subprocess import CompletedProcess, TimeoutExpired
+
+PROJECT = Path(__file__).parents[1]
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["tensorflow", "keras", "matplotlib.figure"])
+
+
+class Program:
+    """A running program with the methods of `subprocess.Popen` that the tests need.
+
+    Args:
+        *arguments: As after `python`: "main.py", "-m" and a module, or "-c" and code; then the
+            program's own arguments.
+        cwd: The current folder of the program.
+    """
+
+    def __init__(self, *arguments, cwd=PROJECT):
+        self.folder = tempfile.TemporaryDirectory()
+        self.files = [Path(self.folder.name, name) for name in ("out", "err")]
+        words = [str(word) for word in arguments]
+        self.process = SERVER.Process(target=_main, args=(words, cwd, *self.files))
+        self.process.start()
+        self.pid = self.process.pid
+
+    @property
+    def returncode(self):
+        return self.process.exitcode
+
+    def poll(self):
+        return self.process.exitcode
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def kill(self):
+        self.process.kill()
+
+    def communicate(self, timeout=300):
+        self.process.join(timeout)
+        if self.process.exitcode is None:
+            raise TimeoutExpired(self.process.name, timeout)
+        return tuple(file.read_text() for file in self.files)
+
+
+def run(*arguments, cwd=PROJECT) -> CompletedProcess:
+    """Runs a program to its end; see `Program`."""
+    program = Program(*arguments, cwd=cwd)
+    out, err = program.communicate()
+    return CompletedProcess(arguments, program.returncode, out, err)
+
+
+def _main(words, cwd, out, err):
+    for path, descriptor in ((out, 1), (err, 2)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
+    os.chdir(cwd)
+    sys.path.insert(0, str(PROJECT))
+    if words[0] == "-c":
+        sys.argv = ["-c", *words[2:]]
+        exec(words[1], {"__name__": "__main__"})
+    elif words[0] == "-m":
+        sys.argv = words[1:]
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = words
+        runpy.run_path(str(PROJECT / words[0]), run_name="__main__")
