@@ -295,9 +295,12 @@ def test_the_network_has_as_many_outputs(pets):
 def test_every_architecture_goes_with_the_smallest_images(pets, architecture):
     from brainprop import model_for
 
-    spaced = pets.rename(pets.with_name("my pets, 2"))
-    model = model_for(Experiment(str(spaced), architecture, "BrainProp", image_size=8))
-    assert model.output_shape == (None, 4)
+    spaced = pets.rename(pets.with_name("_meine Vögel, 2"))
+    experiment = Experiment(str(spaced), architecture, "BrainProp", image_size=8, batch_size=10)
+    model = model_for(experiment)
+    (images, labels), _ = data_for(experiment)
+    history = model.fit(images / np.float32(255), labels, batch_size=10, verbose=0).history
+    assert model.output_shape == (None, 4) and np.isfinite(history["loss"]).all()
 
 
 # Data sets of one's own

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -135,7 +136,7 @@ def model_for(experiment: Experiment, dataset: Dataset | None = None) -> Learnin
             seeds=_seeds(experiment.seed),
             output_name=algorithm.output_layer_name,
         )
-        model = algorithm.rule_class(inputs, outputs, name=experiment.name, **arguments)
+        model = algorithm.rule_class(inputs, outputs, name=_scope_name(experiment.name), **arguments)
         model.compile(
             keras.optimizers.SGD(experiment.learning_rate),
             metrics=["accuracy"],
@@ -144,6 +145,11 @@ def model_for(experiment: Experiment, dataset: Dataset | None = None) -> Learnin
     if experiment.dataset not in DATASETS:  # Those of a folder are kept with the weights.
         model.class_names = dataset.class_names(None)
     return model
+
+
+def _scope_name(name: str) -> str:
+    """Replaces what TensorFlow does not take in a model's name: a folder of images may have it."""
+    return re.sub(r"^[^A-Za-z0-9.]|[^A-Za-z0-9_.-]", "x", name)
 
 
 @contextmanager
