@@ -136,7 +136,9 @@ def model_for(experiment: Experiment, dataset: Dataset | None = None) -> Learnin
             seeds=_seeds(experiment.seed),
             output_name=algorithm.output_layer_name,
         )
-        model = algorithm.rule_class(inputs, outputs, name=_scope_name(experiment.name), **arguments)
+        model = algorithm.rule_class(
+            inputs, outputs, name=_scope_name(experiment.name), **arguments
+        )
         model.compile(
             keras.optimizers.SGD(experiment.learning_rate),
             metrics=["accuracy"],
