@@ -80,7 +80,7 @@ __all__ = [
 ]
 
 # Importing one of these lets Keras load saved models with any of them.
-_REGISTERED = {_HOMES[name] for name in ("BrainProp", "EBP", "LocallyConnected2D")}
+_REGISTERED = {"rules.brainprop", "rules.ebp", "networks.layers", "networks.optimizers"}
 
 # Type checkers know the names from the imports above; with this function they would take any.
 if not TYPE_CHECKING:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brainprop.networks.layers import BatchNormalization, Dropout, LocallyConnected2D
+from brainprop.networks.layers import BatchNormalization, Dense, Dropout, LocallyConnected2D
 
 EXACT = {"rtol": 1e-5, "atol": 1e-5}  # float32, sums of up to a hundred numbers
 HALF = {"rtol": 0.02, "atol": 0.03}  # bfloat16 has 8 significant bits
@@ -153,6 +153,64 @@ class TestLocallyConnected2D:
     def test_bad_rank(self):
         with pytest.raises(ValueError, match="expected ndim=4"):
             LocallyConnected2D(2, 3)(tf.ones([2, 8, 3]))
+
+
+class TestDense:
+    def pair(self, shape, **arguments):
+        """Our layer and Keras's, with the same weights."""
+        layers = Dense(7, **arguments), keras.layers.Dense(7, **arguments)
+        for layer in layers:
+            layer.build(shape)
+        layers[1].set_weights(layers[0].get_weights())
+        return layers
+
+    def test_weights_names_and_arguments_are_those_of_keras(self):
+        ours, stock = self.pair((None, 5), activation="relu", kernel_regularizer="l2")
+        assert [w.name for w in ours.weights] == [w.name for w in stock.weights]
+        assert ours.get_config() == stock.get_config() | {"name": ours.name}
+        assert ours.name.rstrip("_0123456789") == "dense"
+
+    @pytest.mark.parametrize("use_bias", [True, False])
+    @pytest.mark.parametrize("shape", [(6, 5), (1, 5), (4, 3, 5)])
+    def test_outputs_and_gradients_equal_those_of_keras(self, rng, shape, use_bias):
+        arguments = {"use_bias": use_bias, "bias_initializer": "normal", "activation": "tanh"}
+        layers = ours, _ = self.pair(shape, **arguments)
+        x = images(rng, *shape)
+        upstream = images(rng, *ours(x).shape)
+        ours, stock = (gradients(layer, x, upstream) for layer in layers)
+        assert len(ours) == 3 + use_bias
+        for a, b in zip(ours, stock, strict=True):
+            np.testing.assert_allclose(a, b, **EXACT)
+
+    @pytest.mark.parametrize("policy", POLICIES)
+    def test_mixed_precision_is_that_of_keras(self, rng, policy):
+        layers = self.pair((6, 5), dtype=policy)
+        x, upstream = images(rng, 6, 5), images(rng, 6, 7)
+        ours, stock = (gradients(layer, x, upstream) for layer in layers)
+        for a, b in zip(ours, stock, strict=True):
+            assert a.dtype == b.dtype
+            np.testing.assert_allclose(a.astype("float32"), b.astype("float32"), **HALF)
+
+    def test_second_derivatives_equal_those_of_keras(self, rng):
+        x, found = tf.constant(images(rng, 6, 5)), []
+        for layer in self.pair(x.shape, activation="tanh"):
+            with tf.GradientTape() as outer:
+                outer.watch(x)
+                with tf.GradientTape() as tape:
+                    tape.watch(x)
+                    y = layer(x)
+                slope = tape.gradient(y, x)
+            found.append(outer.gradient(slope, x))
+        np.testing.assert_allclose(*found, **EXACT)
+
+    def test_low_rank_adaptation_is_that_of_keras(self, rng):
+        layers = ours, stock = self.pair((6, 5))
+        for layer in layers:
+            layer.enable_lora(2)
+            layer.lora_kernel_b.assign(tf.ones((2, 7)))
+        stock.set_weights(ours.get_weights())
+        x = images(rng, 6, 5)
+        np.testing.assert_allclose(ours(x), stock(x), **EXACT)
 
 
 class TestBatchNormalization:
@@ -310,7 +368,8 @@ def small_network():
         x = LocallyConnected2D(4, 3, strides, activation="relu")(x)
         x = BatchNormalization()(x)
     x = keras.layers.Conv2D(4, 3, padding="same")(x)
-    x = Dropout(0.3, seed=1)(keras.layers.Flatten()(x))
+    x = Dense(6, activation="relu")(keras.layers.Flatten()(x))
+    x = Dropout(0.3, seed=1)(x)
     return keras.Model(inputs, keras.layers.Dense(2, dtype="float32")(x))
 
 

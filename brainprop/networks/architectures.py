@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import keras
 from keras import layers
 
-from brainprop.networks.layers import BatchNormalization, Dropout, LocallyConnected2D
+from brainprop.networks.layers import BatchNormalization, Dense, Dropout, LocallyConnected2D
 from brainprop.paper import Architecture
 
 KERNEL_SIZE = 3
@@ -68,7 +68,7 @@ class Blocks:
         ]
 
     def dense(self, units: int) -> list[keras.Layer]:
-        return [layers.Dense(units, activation="relu", **self.kernel())]
+        return [Dense(units, activation="relu", **self.kernel())]
 
     def max_pool(self) -> list[keras.Layer]:
         return [layers.MaxPooling2D(POOL_SIZE, data_format=DATA_FORMAT)]

@@ -17,6 +17,7 @@ from brainprop.common.errors import BrainPropError
 from brainprop.datasets.table import DATASETS, Dataset
 from brainprop.experiments import Experiment
 from brainprop.networks.architectures import build_network
+from brainprop.networks.optimizers import SGD
 from brainprop.networks.weights import load_weights
 from brainprop.paper import ALGORITHMS, ARCHITECTURES
 from brainprop.rules.base import LearningRule
@@ -140,7 +141,7 @@ def model_for(experiment: Experiment, dataset: Dataset | None = None) -> Learnin
             inputs, outputs, name=_scope_name(experiment.name), **arguments
         )
         model.compile(
-            keras.optimizers.SGD(experiment.learning_rate),
+            SGD(experiment.learning_rate),
             metrics=["accuracy"],
             jit_compile=experiment.jit_compile,  # Keras itself would choose XLA on a GPU.
         )

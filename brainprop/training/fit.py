@@ -17,6 +17,7 @@ from brainprop.common.files import writing
 from brainprop.datasets.table import Data, Split, checksum, hold_out
 from brainprop.experiments import Experiment, check_batch_size, data_for
 from brainprop.networks.models import model_for
+from brainprop.networks.optimizers import SGD
 from brainprop.rules.base import LearningRule
 from brainprop.training.batches import evaluation_batches, takes_scaled_images, training_batches
 from brainprop.training.callbacks import (
@@ -235,7 +236,8 @@ def _schedule(model: LearningRule, given: dict) -> Schedule:
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # Loss scaling wraps it.
     config = optimizer.get_config()
     is_number = isinstance(config["learning_rate"], float)
-    is_plain = type(optimizer) is keras.optimizers.SGD and not config["momentum"] and is_number
+    is_sgd = type(optimizer) in (keras.optimizers.SGD, SGD)
+    is_plain = is_sgd and not config["momentum"] and is_number
     if is_plain:
         given = {"halving_epochs": Experiment.halving_epochs} | given
     if "halving_epochs" in given and not is_number:
