@@ -18,6 +18,7 @@ from brainprop import (
     LocalNetwork,
     build_model,
     load_weights,
+    measure,
     save_weights,
 )
 from brainprop.experiments import FEEDBACK, Experiment
@@ -614,6 +615,42 @@ def test_two_devices_learn_as_one():
         [sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, cwd=PROJECT
     )
     assert result.returncode == 0, result.stderr
+
+
+def degrees(a, b):
+    a, b = np.ravel(a).astype("float64"), np.ravel(b).astype("float64")
+    return np.degrees(np.arccos(np.clip(a @ b / np.linalg.norm(a) / np.linalg.norm(b), -1, 1)))
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("mode", FEEDBACK)
+def test_diagnostics_tell_the_angles_to_symmetric_feedback(rule, mode):
+    """Of the update to that of the same rule, and of BrainProp's to backpropagation's."""
+    model = small_network(rule, feedback=mode, feedback_seed=1)
+    images, labels = some_trials(count=30)
+    measured = measure(model, [(images, labels)])
+    weights = forward_kernels(model)
+
+    def update(rule, mode, feedback):
+        new, _ = written_out(rule, mode, weights, feedback, images, labels)
+        return [after - before for before, after in zip(weights, new, strict=True)]
+
+    own = weights[1:] if mode == "symmetric" else kept(model)
+    used, symmetric = update(rule, mode, own), update(rule, "random", weights[1:])
+    brainprop, ebp = update(BrainProp, mode, own), update(EBP, "random", weights[1:])
+    names = [name.split("/")[1] for name in measured if name.startswith("weight_norm/")]
+    for i, name in enumerate(names):
+        found = {key.split("/")[0]: value for key, value in measured.items() if name in key}
+        assert found["angle"] == pytest.approx(degrees(brainprop[i], ebp[i]), abs=0.01)
+        assert ("angle_to_symmetric" in found) == (mode != "symmetric")
+        if mode != "symmetric":
+            expected = degrees(used[i], symmetric[i])
+            assert found["angle_to_symmetric"] == pytest.approx(expected, abs=0.05)
+        assert ("feedback_angle" in found) == (i > 0 and mode in OF_KERNELS)
+        if "feedback_angle" in found:
+            back = np.sign(weights[i]) if mode == "sign" else own[i - 1]
+            assert found["feedback_angle"] == pytest.approx(degrees(weights[i], back), abs=0.01)
+    assert len(names) == 4
 
 
 def test_modes_are_names_in_any_case_of_letters():

@@ -367,12 +367,16 @@ def diagnostics_figure(run: Run) -> Figure:
     """What `diagnostics.measure` found after each epoch, on one page.
 
     Accuracy, Q-values, reward-prediction errors and selected classes are those of the whole
-    network; below them, angles, norms and dead ReLUs have a curve for each layer.
+    network; below them, angles, norms and dead ReLUs have a curve for each layer. Feedback that is
+    not symmetric adds its own angles.
     """
     from brainprop.training.diagnostics import ERROR_BIN_CENTERS  # Imports TensorFlow.
 
-    figure = Figure(figsize=(8, 11), layout="constrained")
-    accuracy, q_values, errors, selected, angle, update, weight, dead = figure.subplots(4, 2).flat
+    own_feedback = any(name.startswith("angle_to_symmetric/") for name in run.history)
+    rows = 5 if own_feedback else 4
+    figure = Figure(figsize=(8, 2.75 * rows), layout="constrained")
+    panels = figure.subplots(rows, 2).flat
+    accuracy, q_values, errors, selected, angle, update, weight, dead, *of_feedback = panels
     history, algorithm = run.history, run.experiment.algorithm
     counts = np.array(history["selected"])  # Of an epoch without diagnostics, NaN.
     probed, classes = int(np.nanmax(counts.sum(axis=1))), counts.shape[1]
@@ -410,6 +414,15 @@ def diagnostics_figure(run: Run) -> Figure:
     weight.set(title="Size of the weights", ylabel="norm", ylim=(0, None))
     _draw_layers(dead, run, "dead", scale=100)
     dead.set(title="Dead ReLUs: 0 for all these images", ylabel="share [%]")
+    for axes, key, title in zip(
+        of_feedback,
+        ("angle_to_symmetric", "feedback_angle"),
+        ("Angle of the update to that with symmetric feedback", "Angle of feedback to kernel"),
+        strict=False,
+    ):
+        _draw_layers(axes, run, key)
+        axes.axhline(90, color="black", linewidth=0.8, linestyle=":")
+        axes.set(title=title, ylabel="angle [degrees]", ylim=(0, None), yticks=range(0, 181, 30))
     handles, labels = weight.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=5, title="layer")
     return figure

@@ -27,6 +27,7 @@ from brainprop.training.fit import splits
 
 PROBE_SIZE = 512
 OWN_RULE = "own"  # The rule that the model learns by.
+SYMMETRIC = "symmetric"  # The same rule, through the transposed kernels.
 # Reward-prediction errors are counted in bins 0.1 wide. The outermost bins have no outer edge.
 ERROR_BIN_CENTERS = np.linspace(-1.2, 1.2, 25).round(1)
 
@@ -100,12 +101,17 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
         For each kernel that learns, named by its number and its layer's kind:
 
         - `angle/{layer}`: The angle between BrainProp's and EBP's update of the kernel, in
-          degrees. NaN if one of them is 0.
+          degrees. NaN if one of them is 0. BrainProp's has the network's feedback; EBP's is that of
+          backpropagation, with symmetric feedback.
         - `update_norm/{layer}`: The norm of the update by the model's own rule under plain SGD:
           the learning rate times the gradient averaged over the probe batch.
         - `weight_norm/{layer}`: The norm of the kernel.
         - `dead/{layer}`: The share of its ReLUs that are 0 for the whole probe batch, in [0, 1]. A
           convolution has a ReLU at each position of each feature map.
+        - `angle_to_symmetric/{layer}`, if feedback is not symmetric: The angle between the update
+          by the model's own rule and the one that symmetric feedback gives.
+        - `feedback_angle/{layer}`, if it has a feedback kernel of its own: The angle between the
+          kernel and this one.
 
         And for the network:
 
@@ -122,12 +128,22 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
     labels, q_values, peaks, gradients = _probe(model, kernels, batches)
     labels = class_indices(labels, q_values.shape[-1]).numpy()
     learning_rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+    feedback = {
+        id(layer.kernel): keras.ops.convert_to_numpy(model.feedback.kernel(layer))
+        for layer in (model.feedback.kernels if model.feedback.mode != "direct" else ())
+    }
     measured: dict[str, float | list[int]] = {}
     for name, kernel in kernels.items():
         update = learning_rate * gradients[OWN_RULE][name]
         updates = (gradients[rule][name].astype("float64") for rule in ("BrainProp", "EBP"))
         with np.errstate(invalid="ignore"):  # Without a gradient, there is no angle.
             measured[f"angle/{name}"] = angle(*updates)
+            if SYMMETRIC in gradients:
+                other = gradients[SYMMETRIC][name].astype("float64")
+                measured[f"angle_to_symmetric/{name}"] = angle(update.astype("float64"), other)
+            if id(kernel) in feedback:
+                own = feedback[id(kernel)]
+                measured[f"feedback_angle/{name}"] = angle(kernel.numpy(), own)
         measured[f"update_norm/{name}"] = float(np.linalg.norm(update))
         measured[f"weight_norm/{name}"] = float(np.linalg.norm(kernel))
     for name, peak in peaks.items():
@@ -197,13 +213,16 @@ def _probe(model: LearningRule, kernels: dict[str, keras.Variable], batches: Ite
         labels: As the batches have them.
         outputs: Shape `(n, classes)`, float32.
         peaks: The largest activity of each ReLU, by layer.
-        gradients: The gradient of each kernel, averaged over the batch, by rule and layer.
+        gradients: The gradient of each kernel, averaged over the batch, by rule and layer. EBP's,
+            and `SYMMETRIC`, come through the transposed kernels.
     """
     rules = {
         "BrainProp": brainprop.trial_losses,
         "EBP": ebp.trial_losses,
         OWN_RULE: model.trial_losses,
     }
+    if model.feedback.mode != "symmetric":
+        rules[SYMMETRIC] = model.trial_losses
     values = {name: kernel.value for name, kernel in kernels.items()}
 
     def probe(images: tf.Tensor, labels: tf.Tensor) -> tuple:
@@ -212,13 +231,20 @@ def _probe(model: LearningRule, kernels: dict[str, keras.Variable], batches: Ite
             tf.GradientTape(persistent=True) as tape,
         ):
             outputs = tf.cast(model(images, training=False), tf.float32)
+            through_feedback = outputs
+            if SYMMETRIC in rules:
+                through_feedback = tf.cast(model.feedback.network(images), tf.float32)
         peaks = {name: tf.reduce_max(activity, axis=0) for name, activity in activities.items()}
         scale = model.optimizer.scale_loss(tf.ones(()))
         gradients = {}
         for rule, trial_losses in rules.items():
             feedback = scale * _feedback(trial_losses, labels, outputs)
+            symmetric = rule in ("EBP", SYMMETRIC)
             scaled = tape.gradient(
-                outputs, values, output_gradients=feedback, unconnected_gradients="zero"
+                outputs if symmetric else through_feedback,
+                values,
+                output_gradients=feedback,
+                unconnected_gradients="zero",
             )
             gradients[rule] = tf.nest.map_structure(lambda gradient: gradient / scale, scaled)
         return outputs, peaks, gradients
