@@ -139,9 +139,9 @@ class Experiment:
     )
     validation_split: float = setting(
         0.0,
-        "hold out this part of the training images, stratified and by --seed, choose the best "
-        "epoch on them, and test its weights once on the test set (paper: the best epoch is that "
-        "on the test set)",
+        "hold out this part of the training images, stratified and drawn by --seed. The best "
+        "epoch is chosen on them, and its weights are tested once on the test set (paper: it is "
+        "chosen on the test set)",
         0,
         0.9,
         kind=float,

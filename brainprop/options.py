@@ -42,8 +42,8 @@ def add_plugin(group: argparse._ActionsContainer) -> None:
     """Adds the option that runs a plugin's file."""
     group.add_argument(
         "--plugin", metavar="FILE.py", type=load_plugin, action="append",
-        help="run this Python file first. It is code, which can do all that you can; it registers "
-        "architectures, data sets or algorithms (docs/extending.md). Can be given several times",
+        help="run this Python file first, which registers architectures, data sets or algorithms "
+        "(docs/extending.md). It is code: it can do all that you can. Repeatable",
     )  # fmt: skip
 
 
@@ -52,8 +52,8 @@ def add_data_dir(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--data-dir", metavar="DIR", type=path_of,
         help="folder of the data set (default: the environment variable BRAINPROP_DATA, else "
-        "the current folder, then the program's own). A missing data set is taken from Keras's "
-        "cache, or downloaded",
+        "the current folder, then the program's own). A data set that is missing there is taken "
+        "from Keras's cache, or downloaded",
     )  # fmt: skip
 
 

@@ -146,21 +146,20 @@ RESULTS = {
     ("TinyImageNet", "deep", "BrainProp"): PaperResult((47.50, 1.30), (328, 75), 47),
 }
 
-
-_OUTPUT_OF = "output_of_"
+_OUTPUT_OF = "output_of_"  # The output layer's name begins so for algorithms of plugins.
 _PAPERS = {*ARCHITECTURES, *ALGORITHMS}
 
 
 def register_architecture(name: str, layers: tuple[tuple, ...] = (), **row) -> None:
-    """Adds an architecture, by whose name the commands and `Experiment` then know it.
+    """Adds an architecture, which the commands and `Experiment` then know by its name.
 
     Args:
-        name: Its name. One that was registered before is replaced; the paper's are not.
+        name: The name. An architecture registered before under this name is replaced.
         layers: The hidden layers, as for `Architecture`.
         **row: The other attributes of `Architecture`, such as `datasets`, `batch_size` and `build`.
 
     Raises:
-        BrainPropError: If the name is the paper's or does not suit a file's name.
+        BrainPropError: If the name is one of the paper's, or cannot be part of a file's name.
     """
     ARCHITECTURES[_free_name("architecture", name)] = Architecture(layers, **row)
 
@@ -169,39 +168,48 @@ def register_algorithm(
     name: str,
     rule_class: type,
     arguments: tuple[str, ...] | None = None,
-    activation_name: str = "Q-value",
+    activation_name: str | None = None,
     **own: float,
 ) -> None:
-    """Adds a learning rule, by whose name the commands and `Experiment` then know it.
+    """Adds a learning rule, which the commands and `Experiment` then know by its name.
 
     Args:
-        name: Its name. One that was registered before is replaced; the paper's are not.
-        rule_class: A subclass of `LearningRule`. Arguments of its own need a constructor
-            `__init__(self, *args, temperature=0.1, **kwargs)`: with `*args` and `**kwargs`, by
-            these names, Keras can copy and load the model.
+        name: The name. An algorithm registered before under this name is replaced.
+        rule_class: A subclass of `LearningRule`. If it takes arguments of its own, its constructor
+            must be `__init__(self, *args, temperature=0.1, **kwargs)`, with `*args` and `**kwargs`
+            by these names. Otherwise Keras can neither copy nor load the model.
         arguments: The fields of `Experiment` that the class takes. Defaults to those of the
-            registered class that it is derived from.
-        activation_name: What the activation of an output unit is called.
-        **own: The numbers of its own that the class takes, with their defaults. Each becomes an
-            option of the commands: `temperature=0.1` becomes `--temperature`.
+            algorithm from which it is derived.
+        activation_name: What the activation of an output unit is called. Defaults to what it is
+            for the algorithm from which it is derived, or to "Q-value".
+        **own: The other numbers that the class takes, with their defaults. Each becomes an option
+            of the commands: `temperature=0.1` becomes `--temperature`.
 
     Raises:
-        BrainPropError: If the name is the paper's or does not suit a file's name.
+        BrainPropError: If the name is one of the paper's, or cannot be part of a file's name.
     """
     name = _free_name("algorithm", name)
     for own_name, default in own.items():
         if type(default) not in (int, float):
             raise BrainPropError(f"{own_name} of {name} must have a number as default")
-    if arguments is None:
-        arguments = next(
-            (row.arguments for base in rule_class.__mro__ for row in ALGORITHMS.values()
-             if row.rule in (base, f"{base.__module__}.{base.__qualname__}")), (),
-        )  # fmt: skip
-    ALGORITHMS[name] = Algorithm(rule_class, arguments, own, f"{_OUTPUT_OF}{name}", activation_name)
+    parents = (
+        row
+        for base in rule_class.__mro__
+        for row in ALGORITHMS.values()
+        if row.rule in (base, f"{base.__module__}.{base.__qualname__}")
+    )
+    parent = next(parents, Algorithm(rule_class))
+    ALGORITHMS[name] = Algorithm(
+        rule_class,
+        parent.arguments if arguments is None else arguments,
+        {**parent.own, **own},
+        f"{_OUTPUT_OF}{name}",
+        activation_name or parent.activation_name,
+    )
 
 
 def _free_name(kind: str, name: str) -> str:
-    """Returns the name of a new row, in which files are named after it."""
+    """Returns the name of a new row, if files can have it and the paper does not."""
     if not re.fullmatch(r"[A-Za-z][\w-]*", name, re.ASCII):
         raise BrainPropError(f"{kind} {name!r}: give a name of letters, digits, - and _")
     if name.casefold() in map(str.casefold, _PAPERS):

@@ -16,11 +16,14 @@ keras.utils.set_random_seed(1)
 features, classes = load_digits(return_X_y=True)
 x_train, x_test, y_train, y_test = train_test_split(features / 16, classes, random_state=1)
 
-inputs = keras.Input((64,))
-hidden = keras.layers.Dense(128, activation="relu", use_bias=False)(inputs)
-q_values = keras.layers.Dense(10, use_bias=False)(hidden)
-
-model = BrainProp(inputs, q_values, exploration_rate=0.02, seed=1)
+network = keras.Sequential(
+    [
+        keras.Input((64,)),
+        keras.layers.Dense(128, activation="relu", use_bias=False),
+        keras.layers.Dense(10, use_bias=False),  # The Q-values: linear.
+    ]
+)
+model = BrainProp.from_model(network, seed=1)
 model.compile(keras.optimizers.SGD(0.3), metrics=["accuracy"])
 model.fit(x_train, y_train, batch_size=16, epochs=15, verbose=2)
 

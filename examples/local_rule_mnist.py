@@ -21,8 +21,7 @@ from brainprop.outputs.plots import save_figure
 
 NETWORK = {"units": (784, 100, 50, 10), "learning_rate": 0.02, "kernel_stddev": 0.1, "seed": 1}
 WEIGHT_DECAY = 0.002
-# What the feedback weights start as; the colors are of the Okabe-Ito palette, which the color-blind
-# can tell apart.
+# What the feedback weights start as. The colors are of the Okabe-Ito palette, for the color-blind.
 CONDITIONS = (
     ("the transposed feedforward weights", False, WEIGHT_DECAY, "#0072B2"),
     ("random numbers", True, WEIGHT_DECAY, "#E69F00"),
@@ -32,16 +31,17 @@ MEASUREMENTS = 40
 
 
 def load_stimuli(max_train_samples):
-    """MNIST, its images as the activities of input units, shape `(n, 784)`, float32 in [0, 1]."""
+    """Loads MNIST as activities of input units, shape `(n, 784)`, float32 in [0, 1], and labels."""
     data = load_data("MNIST", max_train_samples=max_train_samples, max_eval_samples=2000)
     return [(images.reshape(len(images), -1) / np.float32(255), labels) for images, labels in data]
 
 
 def development(network, train_set, test_set):
-    """Trains a network on one image after the other, and yields what it is like as it goes on.
+    """Trains a network on one image after the other.
 
     Yields:
-        The number of trials done, the accuracy on the test set in percent, and the angles.
+        The number of trials, the accuracy on the test set in percent, and the angles, again and
+        again while training goes on.
     """
     (images, labels), (test_images, test_labels) = train_set, test_set
     milestones = np.linspace(0, len(images), MEASUREMENTS + 1, dtype=int)
@@ -53,7 +53,7 @@ def development(network, train_set, test_set):
 
 
 def draw(developments):
-    """Draws accuracy and angles over trials, given what `development` yields in each condition."""
+    """Draws accuracy and angles over trials from what `development` yields in each condition."""
     figure = Figure(figsize=(6.4, 7.2), layout="constrained")
     figure.suptitle("BrainProp's local rule on MNIST, one image at a time")
     accuracy_axes, angle_axes = figure.subplots(2, sharex=True)
@@ -82,6 +82,7 @@ def draw(developments):
 
 
 def main(argv=None):
+    """Trains in each condition, prints the results and draws them."""
     parser = ArgumentParser("local_rule_mnist", description=__doc__.split("\n")[0])
     parser.add_argument("--max-train-samples", type=int, metavar="N", help="train on N images only")
     parser.add_argument("--output", type=Path, default="local_rule.png", help="a PNG or PDF file")

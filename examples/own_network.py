@@ -3,10 +3,10 @@
     python -m examples.own_network BrainProp
     python -m examples.own_network EBP
 
-A learning rule takes the inputs and outputs of any Keras network, as `keras.Model` does. Two things
-are special: the output layer is linear, and `compile` is given no loss. Q-values should start small
-and their layer should not see too much activity, else a learning rate of 0.1 lets them diverge;
-here, they start at 0, and global pooling averages the activity.
+A learning rule takes any Sequential or functional Keras network. Two things are special: the
+output layer is linear, and `compile` takes no loss. At a learning rate of 0.1, Q-values stay
+bounded if they start small and their layer sees little activity. Here they start at 0, and global
+pooling averages the activity.
 """
 
 import argparse
@@ -17,7 +17,7 @@ EPOCHS = 5
 
 
 def build_model(algorithm):
-    """The compiled model: from images, shape `(batch, 32, 32, 3)`, to activations of 10 classes."""
+    """Returns a compiled model that takes images of shape `(batch, 32, 32, 3)`."""
     import keras  # Only now, since TensorFlow takes seconds to import.
     from keras import layers
 
@@ -42,28 +42,28 @@ def build_model(algorithm):
     outputs = layers.Dense(10, kernel_initializer="zeros")(activity)
 
     learning_rule = getattr(brainprop, algorithm)  # brainprop.BrainProp or brainprop.EBP
-    model = learning_rule(inputs, outputs)
+    model = learning_rule.from_model(keras.Model(inputs, outputs))
     model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"])
     return model
 
 
 def main(argv=None):
+    """Trains the network, and prints each epoch."""
     parser = argparse.ArgumentParser("own_network", description=__doc__.split("\n")[0])
     parser.add_argument("algorithm", choices=["BrainProp", "EBP"])
     parser.add_argument("--max-train-samples", type=int, metavar="N", help="train on N images only")
     parser.add_argument("--max-eval-samples", type=int, metavar="N", help="test on N images only")
     arguments = parser.parse_args(argv)
     try:
-        train_set, test_set = brainprop.load_data(
+        data = brainprop.load_data(
             "CIFAR10",
             max_train_samples=arguments.max_train_samples,
             max_eval_samples=arguments.max_eval_samples,
         )
+        run = brainprop.train(build_model(arguments.algorithm), data, epochs=EPOCHS, batch_size=32)
     except brainprop.BrainPropError as error:
         parser.exit(2, f"own_network: error: {error}\n")
-
-    model = build_model(arguments.algorithm)
-    model.fit(*train_set, batch_size=32, epochs=EPOCHS, validation_data=test_set, verbose=2)
+    print(f"best test accuracy {run.best_accuracy:.4f} at epoch {run.best_epoch}")
 
 
 if __name__ == "__main__":

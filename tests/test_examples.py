@@ -22,10 +22,13 @@ def bright_images(monkeypatch):
 
     def load_data(dataset, max_train_samples, max_eval_samples):
         rng = np.random.default_rng(0)
-        for samples in (max_train_samples, max_eval_samples):
+
+        def images(samples):
             labels = rng.integers(10, size=samples)
             noise = rng.integers(20, size=(samples, 32, 32, 3))
-            yield (20 * labels[:, None, None, None] + noise).astype("uint8"), labels
+            return (20 * labels[:, None, None, None] + noise).astype("uint8"), labels
+
+        return images(max_train_samples), images(max_eval_samples)
 
     monkeypatch.setattr(brainprop, "load_data", load_data, raising=False)
 

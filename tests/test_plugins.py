@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from brainprop import (
+    EBP,
     BrainProp,
     BrainPropError,
     Experiment,
@@ -225,6 +226,8 @@ def test_a_name_can_be_registered_again():
     assert len(ARCHITECTURES["mine"].layers) == 2
     register_algorithm("mine", BrainProp, activation_name="value")
     assert ALGORITHMS["mine"].arguments == ALGORITHMS["BrainProp"].arguments
+    register_algorithm("logits", EBP)
+    assert ALGORITHMS["logits"].activation_name == "logit" and not ALGORITHMS["logits"].arguments
     model = build_model("MNIST", "mine", "mine", exploration_rate=0.5)
     assert model.exploration_rate == 0.5
 

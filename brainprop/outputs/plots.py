@@ -24,9 +24,9 @@ from brainprop.paper import ALGORITHMS
 if TYPE_CHECKING:  # A figure of results that are on disk does without TensorFlow.
     from brainprop.training.run import Run
 
-# Blue and orange of the Okabe-Ito palette, which the color-blind can tell apart.
+# Blue and orange of the Okabe-Ito palette, which the color-blind can distinguish.
 TRAINING_COLOR, VALIDATION_COLOR = "#0072B2", "#E69F00"
-# Those of the algorithms in their order; told apart by their lines where there is no color.
+# The algorithms' styles, in the algorithms' order. Without color, the dashes distinguish them.
 ALGORITHM_STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#0072B2", "linestyle": "-"},
     {"color": "#D55E00", "linestyle": (0, (4, 1.5))},
@@ -34,7 +34,7 @@ ALGORITHM_STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#CC79A7", "linestyle": (0, (4, 1, 1, 1))},
 )
 BEST_COLOR, OTHERS_COLOR = "#0072B2", "#56B4E9"
-# Layers are in order, and so are this map's colors, which the color-blind can tell apart too.
+# This map's colors are in order, as layers are, and the color-blind can distinguish them too.
 LAYER_COLORS = colormaps["viridis"]
 
 PAPER = "the paper's accuracy"  # In legends.
@@ -44,8 +44,8 @@ TRIAL_FIGURES = {
     "explored": "share explored",
 }
 
-MAX_NUMBERED_CLASSES = 20  # With more, numbers of classes or in cells would be too small.
-MAX_CAPTION = 20  # letters
+MAX_NUMBERED_CLASSES = 20  # With more classes, numbers would be too small.
+MAX_CAPTION = 20  # Letters.
 
 
 def accuracy_figure(run: Run) -> Figure:
@@ -86,7 +86,7 @@ def _draw_accuracy(axes: Axes, run: Run) -> None:
 
 
 def _draw_curve(axes: Axes, values: Sequence[float], **style) -> Line2D:
-    """A curve over epochs, which is a point where there is but one."""
+    """Draws a curve over epochs; a single epoch is a point."""
     marker = "o" if len(values) == 1 else None
     (line,) = axes.plot(range(1, len(values) + 1), values, marker=marker, **style)
     _label_epochs(axes)
@@ -102,7 +102,7 @@ def _label_epochs(axes: Axes) -> None:
 def learning_curves_figure(
     panels: Mapping[str, Mapping[str, Sequence]], levels: Mapping[str, float] | None = None
 ) -> Figure:
-    """Validation accuracy over epochs of each algorithm, a panel for each network.
+    """Draws the validation accuracy of each algorithm over epochs, a panel for each network.
 
     The line is the mean of the seeds that still train in an epoch, as long as that is half of them
     or more; the band reaches from the lowest to the highest.
@@ -340,7 +340,7 @@ def write_figure(figure: Figure, path: Path, format: str, dpi: float | None = No
 
     Args:
         figure: What was drawn.
-        path: The file; its suffix does not matter.
+        path: The file, with any suffix.
         format: "pdf" or "png".
         dpi: Pixels an inch; by default Matplotlib's.
     """
@@ -349,17 +349,17 @@ def write_figure(figure: Figure, path: Path, format: str, dpi: float | None = No
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Writes a figure in the format that its name's suffix tells, over an earlier file.
+    """Writes a figure in the format of the file's suffix, and replaces an earlier file.
 
     Raises:
-        BrainPropError: It cannot be written; then nothing is there, or what was there before.
+        BrainPropError: If it cannot be written. An earlier file is then left as it was.
     """
     with writing(path, "make room or choose another folder"), written_whole(path) as partial:
         write_figure(figure, partial, path.suffix[1:].lower(), dpi=150)
 
 
 def _shortened(caption: str) -> str:
-    """The end of a caption that is too long, which is where file names differ."""
+    """Returns the end of a long caption, since file names differ at their ends."""
     return caption if len(caption) <= MAX_CAPTION else "…" + caption[-MAX_CAPTION:]
 
 
