@@ -351,7 +351,7 @@ def test_the_command_line_saves_history_plots_and_tensorboards_scalars(tmp_path,
     # A second run has numbered files, and without --diagnostics no plot of them.
     assert main(monkeypatch, *command) == 0
     names = {path.name for path in saved.glob("*_0_*")}
-    parts = ("weights.h5", "accuracy.pdf", "history.pkl", "history.json")
+    parts = ("weights.h5", "accuracy.pdf", "accuracy.png", "history.pkl", "history.json")
     assert names == {f"MNIST_dense_EBP_0_{part}" for part in parts}
 
 

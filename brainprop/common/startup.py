@@ -1,6 +1,5 @@
 """The start of TensorFlow, which takes seconds: only once the arguments are checked."""
 
-import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -39,7 +38,7 @@ def start_tensorflow() -> None:
     try:
         with quiet_stderr():
             import keras
-            import tensorflow
+            import tensorflow  # noqa: F401  # Its notes and its absence are handled here.
     except Exception as error:  # Libraries that do not match raise types of their own.
         way_out = "pip install -r requirements.txt"
         if "configuration" in str(error):  # Keras's word for the content of its file.
@@ -48,7 +47,6 @@ def start_tensorflow() -> None:
             f"TensorFlow cannot be imported ({one_line(error)}): {way_out}"
         ) from error
 
-    tensorflow.get_logger().addFilter(_is_no_retracing_warning)
     keras.config.set_floatx("float32")
 
 
@@ -74,8 +72,3 @@ def quiet_stderr() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
-
-
-def _is_no_retracing_warning(record: logging.LogRecord) -> bool:
-    """Returns False for TensorFlow's warning that several models train in one process."""
-    return "retracing" not in record.getMessage()
