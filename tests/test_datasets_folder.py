@@ -206,6 +206,18 @@ def test_each_size_has_its_cache(pets):
     }  # fmt: skip
 
 
+def test_a_full_disk_leaves_no_cache_and_the_images_in_memory(pets, monkeypatch, capsys):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    train, test = load_data(str(pets))
+    check_colors(train)
+    check_colors(test)
+    assert "No space left on device" in capsys.readouterr().err
+    assert [path.name for path in pets.parent.iterdir()] == ["pets"]
+
+
 # Names and experiments
 
 

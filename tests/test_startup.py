@@ -41,7 +41,7 @@ def test_environment_is_set_before_a_download_imports_keras(
         monkeypatch.delenv(name)
     found = {}
 
-    def load(*_):
+    def load(*_, **__):
         found.update(os.environ)
         raise BrainPropError("no network")
 

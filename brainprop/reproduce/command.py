@@ -64,8 +64,9 @@ def _train(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> 
     line = f"{_runs(len(runs))} in {arguments.results}, "
     line += f"{counts.total() - counts[Status.FAILED]} finished"
     print(line + (f", {diverged} of them diverged" if diverged else ""), flush=True)
-    for dataset in dict.fromkeys(run.dataset for run in to_do):
-        load_data(dataset, arguments.data_dir)  # Missing data shows before hours are spent.
+    for dataset, size in dict.fromkeys((run.dataset, run.image_size) for run in to_do):
+        # Missing data shows before hours are spent.
+        load_data(dataset, arguments.data_dir, image_size=size)
     attempts = _on_cluster(to_do, arguments) if arguments.cluster else _here(to_do, arguments)
     last: dict[Experiment, Status] = {}
     for experiment, attempt in attempts:
