@@ -47,7 +47,8 @@ def setting(
     Args:
         default: The paper's value; `None` for one of `OF_ARCHITECTURE` or for what `none` says.
         help: What `--help` says about it.
-        low, high: The smallest and the largest value.
+        low: The smallest value.
+        high: The largest value.
         kind: `int`, `float`, `bool` or `str`.
         option: The option's name. Defaults to the field's.
         choices: The names that a `str` may have, in any case of letters.

@@ -31,8 +31,8 @@ def counts(train: Split, test: Split) -> dict[str, int]:
     """Counts pairs of equal images, and gray images.
 
     Args:
-        train, test: Images, uint8 of shape `(n, height, width, channels)`, and labels, shape
-            `(n,)`.
+        train: Images, uint8 of shape `(n, height, width, channels)`, and labels, shape `(n,)`.
+        test: The same of the test set.
     """
     result = {}
     trained, tested = labels_by_image(train), labels_by_image(test)
@@ -53,6 +53,7 @@ def counts(train: Split, test: Split) -> dict[str, int]:
 
 
 def main() -> int:
+    """Prints the counts of each data set."""
     parser = argparse.ArgumentParser(description="Count equal images in the data sets.")
     everything = ["MNIST", "CIFAR10", "CIFAR100", "TinyImageNet"]
     parser.add_argument("datasets", metavar="DATASET", nargs="*", default=everything)

@@ -20,6 +20,7 @@ METHODS = ("", "INTEGER_FAST", "INTEGER_ACCURATE")
 
 
 def main() -> int:
+    """Prints how the pixels of the two readers differ."""
     parser = argparse.ArgumentParser(description="Compare the pixels of two JPEG readers.")
     parser.add_argument("zip", help="a zip with images called *.JPEG")
     parser.add_argument("--max-images", metavar="N", type=int, help="the first N (default: all)")

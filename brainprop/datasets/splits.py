@@ -106,7 +106,8 @@ def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
 
     Args:
         labels: Shape (n,).
-        fraction, seed: As for `hold_out`.
+        fraction: As for `hold_out`.
+        seed: As for `hold_out`.
 
     Returns:
         True for the chosen images, shape (n,).

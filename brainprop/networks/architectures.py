@@ -68,15 +68,19 @@ class Blocks:
         ]
 
     def dense(self, units: int) -> list[keras.Layer]:
+        """Returns a fully connected layer of ReLUs."""
         return [Dense(units, activation="relu", **self.kernel())]
 
     def max_pool(self) -> list[keras.Layer]:
+        """Returns a pooling layer that takes the maximum of 2 x 2 pixels."""
         return [layers.MaxPooling2D(POOL_SIZE, data_format=DATA_FORMAT)]
 
     def dropout(self, rate: float) -> list[keras.Layer]:
+        """Returns a layer that drops this share of its inputs in training."""
         return [Dropout(rate, seed=next(self.seeds))]
 
     def flatten(self) -> list[keras.Layer]:
+        """Returns a layer that makes a vector of each image."""
         return [layers.Flatten(data_format=DATA_FORMAT)]
 
     def output(self, classes: int, name: str | None) -> keras.Layer:

@@ -39,7 +39,6 @@ class BrainProp(LearningRule):
         **kwargs: `name` and `trainable`, as for `keras.Model`.
 
     Example:
-
         model = BrainProp(inputs, keras.layers.Dense(10)(features))
         model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"])
         model.fit(images, labels, batch_size=128, epochs=10)

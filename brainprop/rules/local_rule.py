@@ -45,7 +45,6 @@ class LocalNetwork:
         seed: Of the initial weights and the exploration, an integer.
 
     Example:
-
         network = LocalNetwork([784, 100, 50, 10], learning_rate=0.03, kernel_stddev=0.1)
         for image, label in zip(images, labels):
             network.trial(image, label)
