@@ -506,7 +506,7 @@ def test_a_stdout_that_ends_while_training_is_told_in_one_line(tmp_path):
     process.stdout.close()
     assert process.wait(timeout=120) == 2
     (line,) = process.stderr.read().splitlines()
-    assert "nobody reads what training prints" in line
+    assert "stdout was closed while training printed" in line
 
 
 def test_a_data_set_that_cannot_be_downloaded_is_told_in_one_line(tmp_path):

@@ -94,7 +94,8 @@ def test_weights_for_part_of_the_classes_know_which(tmp_path, capsys):
     run(capsys, *row, *chosen, *trained, "-s", "--output-dir", tmp_path)
     weights = tmp_path / "MNIST_dense_BrainProp_weights.h5"
     told = json.loads((tmp_path / "MNIST_dense_BrainProp_history.json").read_text())
-    assert told["class_names"] == []
+    assert told.pop("class_names") == []  # An earlier version's summary has no such key.
+    (tmp_path / "MNIST_dense_BrainProp_history.json").write_text(json.dumps(told))
     lines = run(capsys, *row, *few, "-l", weights)
     assert lines[-1].startswith(f"accuracy {told['best_val_accuracy']:.4f} ")
     assert run(capsys, *row, *few, *chosen, "-l", weights)[1:] == lines[1:]

@@ -34,10 +34,11 @@ class Origin:
         for name in (f"{stem}_history.json", f"{stem}.json"):
             with suppress(OSError, ValueError, KeyError, AttributeError, TypeError):
                 told = json.loads(weights.with_name(name).read_text(encoding="utf-8"))
-                settings, class_names = told["settings"], tuple(map(str, told["class_names"]))
+                class_names = tuple(map(str, told.get("class_names", ())))
                 names = ("seed", "classes", "image_size")
-                chosen = {name: settings[name] for name in names if settings[name] is not None}
-                return cls(chosen if settings["classes"] or class_names else {}, class_names)
+                chosen = {name: told["settings"].get(name) for name in names}
+                chosen = {name: value for name, value in chosen.items() if value is not None}
+                return cls(chosen if class_names or "classes" in chosen else {}, class_names)
         return cls()
 
     def dataset_row(self, experiment: Experiment) -> Dataset:
