@@ -95,6 +95,15 @@ def test_runs_on_a_part_of_the_data_are_a_row_and_a_panel_of_their_own(tmp_path)
     ]
 
 
+def test_classes_that_differ_in_their_number_of_images_are_one_row(tmp_path):
+    for seed, images in ((1, 30_596), (2, 29_404)):
+        experiment = Experiment(*MNIST, seed=seed, classes=5)
+        counts = {"training": images, "validation": images // 6}
+        write_run(tmp_path, experiment, [0.5, 0.99], images=counts)
+    assert row(tmp_path, *MNIST, settings="classes 5")["seeds"] == 2
+    assert list(reports._panels(table_rows(read_results(tmp_path)))) == ["MNIST, conv\nclasses 5"]
+
+
 def test_a_part_of_the_test_set_is_not_compared_with_the_paper(tmp_path):
     write_run(tmp_path, Experiment(*MNIST), [0.5, 0.9931])
     assert row(tmp_path, *MNIST)["within_two_paper_sd"] is True

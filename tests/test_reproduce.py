@@ -98,6 +98,7 @@ def test_a_sweep_is_a_grid_seed_by_seed():
         ("classes=5,10", [5, 10]),
         ("reward_noise=0,0.1", [0.0, 0.1]),
         ("mixed_precision=no,yes", [False, True]),
+        ("feedback=symmetric,Random", ["symmetric", "random"]),
     ],
 )
 def test_settings_of_every_kind_are_swept(sweep, values):
@@ -109,6 +110,7 @@ def test_settings_of_every_kind_are_swept(sweep, values):
 BAD_ARGUMENTS = [
     (("--sweep", "exploration-rat=0"), "did you mean exploration_rate"),
     (("--sweep", "seed=1,2"), "unknown setting"),
+    (("--sweep", "feedback=symetric"), "did you mean symmetric"),
     (("--sweep", "l2"), "--sweep l2=VALUE,VALUE"),
     (("--sweep", "l2=0,,1"), "--sweep l2: '' is not a number"),
     (("--sweep", "epochs=1.5"), "'1.5' is not a whole number"),

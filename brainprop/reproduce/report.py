@@ -170,5 +170,6 @@ def _levels(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def _title(row: Row) -> str:
-    title = f"{row.dataset}, {row.experiment.architecture}, {row.training_images:,} images"
+    title = f"{row.dataset}, {row.experiment.architecture}"
+    title += f", {row.training_images:,} images" if row.training_images else ""
     return f"{title}\n{row.settings}" if row.settings else title

@@ -38,13 +38,14 @@ class Row:
 
     Attributes:
         experiment: The experiment with the lowest seed.
-        training_images: How many there were: a folder may hold a part of a data set only.
+        training_images: How many there were: a folder may hold a part of a data set only. `None`
+            where classes are drawn, which may differ in their number of images.
         results: The results that did not diverge, by seed.
         diverged: How many diverged.
     """
 
     experiment: Experiment
-    training_images: int
+    training_images: int | None
     results: tuple[Result, ...]
     diverged: int
 
@@ -84,13 +85,13 @@ class Row:
     def remarks(self) -> list[str]:
         """What a reader must know to compare the row with others."""
         dataset = DATASETS.get(self.experiment.dataset)
-        whole = dataset and not self.experiment.classes and dataset.training_images
+        whole = dataset and dataset.training_images
         remarks = [self.settings] if self.settings else []
         if "epochs" in self.departures and any(
             result.epochs == self.experiment.epochs for result in self.results
         ):
             remarks[0] = f"cut short: {remarks[0]}"
-        if whole and self.training_images != whole:
+        if whole and self.training_images not in (None, whole):
             remarks.append(f"{self.training_images:,} of {whole:,} training images")
         if self.diverged:
             remarks.append(f"{self.diverged} diverged")
@@ -142,18 +143,19 @@ def table_rows(results: Iterable[Result]) -> list[Row]:
     groups: dict[tuple, list[Result]] = {}
     for result in results:
         e = result.experiment
-        groups.setdefault((e.row, result.training_images, str(e.departures())), []).append(result)
+        images = None if e.classes else result.training_images
+        groups.setdefault((e.row, images, str(e.departures())), []).append(result)
     rows = []
-    for group in groups.values():
+    for (_, images, _), group in groups.items():
         group.sort(key=lambda result: result.experiment.seed)
         sound = tuple(result for result in group if not result.diverged)
         diverged = len(group) - len(sound)
-        rows.append(Row(group[0].experiment, group[0].training_images, sound, diverged))
+        rows.append(Row(group[0].experiment, images, sound, diverged))
     order = {name: i for i, name in enumerate([*DATASETS, *ARCHITECTURES, *ALGORITHMS])}
 
     def place(row: Row) -> tuple:
         *network, algorithm = (order.get(name, len(order)) for name in row.experiment.row)
-        return row.settings, network, -row.training_images, algorithm
+        return row.settings, network, -(row.training_images or 0), algorithm
 
     return sorted(rows, key=place)
 
