@@ -3,6 +3,7 @@
 Each side is a process of its own, and the processes take turns: `benchmarks.interleaved`.
 """
 
+import re
 import resource
 import shlex
 import subprocess
@@ -138,7 +139,7 @@ def _programs(
         start = time.perf_counter()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             lines = iter(process.stdout or ())
-            if not any("accuracy" in line for line in lines):
+            if not any(re.search(r"accuracy:? \d", line) for line in lines):
                 raise BrainPropError(f"{shlex.join(command)} printed no accuracy")
             seconds = time.perf_counter() - start
             for _ in lines:

@@ -81,9 +81,11 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
     """Trains, saves if asked to, and prints the best epoch."""
     start_tensorflow()
     from brainprop.common import devices
-    from brainprop.outputs.results import save_run
     from brainprop.training.callbacks import Interruption
     from brainprop.training.fit import train
+
+    if arguments.save:  # It imports Matplotlib, and so fails now or never.
+        from brainprop.outputs.results import save_run
 
     devices.announce(f"{experiment.name}, seed {experiment.seed}")
     with devices.failures_told(), devices.strategy(arguments.gpus).scope():
@@ -155,12 +157,13 @@ def _evaluate(experiment: Experiment, arguments: argparse.Namespace) -> int:
     _, (images, labels) = data_for(experiment, arguments.data_dir, to_train=False)
     class_names = dataset.class_names(arguments.data_dir) if arguments.confusion_matrix else ()
     model = _loaded_model(experiment, dataset, arguments.load)
-    from brainprop.outputs import plots
     from brainprop.training.evaluation import evaluate
 
     evaluation = evaluate(model, images, labels)
     _check_finite(evaluation.outputs, arguments.load)
     if arguments.confusion_matrix:
+        from brainprop.outputs import plots
+
         counts = evaluation.confusion_matrix()
         figure = plots.confusion_figure(counts, class_names, experiment.title)
         plots.save_figure(figure, arguments.confusion_matrix)
@@ -184,7 +187,6 @@ def _predict(experiment: Experiment, dataset: Dataset, arguments: argparse.Names
         pictures = 255 - pictures
     class_names = dataset.class_names(arguments.data_dir)
     model = _loaded_model(experiment, dataset, arguments.load)
-    from brainprop.outputs import plots
     from brainprop.training.evaluation import best_classes, predict
 
     outputs = predict(model, pictures)
@@ -198,6 +200,8 @@ def _predict(experiment: Experiment, dataset: Dataset, arguments: argparse.Names
         for name, value in prediction:
             print(f"{value:10.4f}  {name}")
     if arguments.predict_figure:
+        from brainprop.outputs import plots
+
         captions = [printable(path.name) for path in arguments.predict]
         figure = plots.predictions_figure(pictures, captions, predictions, experiment.title, unit)
         plots.save_figure(figure, arguments.predict_figure)

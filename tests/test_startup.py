@@ -10,7 +10,13 @@ import pytest
 
 from brainprop import cli
 from brainprop.common.errors import BrainPropError
-from brainprop.common.startup import ENVIRONMENT, OURS, prepare_environment
+from brainprop.common.startup import (
+    ENVIRONMENT,
+    OURS,
+    UNNEEDED,
+    prepare_environment,
+    start_tensorflow,
+)
 from brainprop.reproduce import command as reproduce
 
 PROJECT = Path(__file__).parents[1]
@@ -63,3 +69,28 @@ def test_onednn_is_on(monkeypatch):
     command = [sys.executable, "-c", program]
     run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=PROJECT)
     assert "oneDNN custom operations are on" in run.stderr
+
+
+def test_unneeded_packages_wait_until_something_needs_them():
+    """Keras, which would import them, finds them missing; afterwards, they are there."""
+    program = """
+import gc, sys
+from brainprop.common.startup import UNNEEDED, start_tensorflow
+start_tensorflow()
+assert "keras" in sys.modules and gc.isenabled()
+assert not set(UNNEEDED) & sys.modules.keys()
+from brainprop.training.fit import train
+assert not set(UNNEEDED) & sys.modules.keys()
+import sklearn.base, matplotlib.pyplot
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=PROJECT
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_packages_that_are_imported_already_stay(monkeypatch):
+    for name in UNNEEDED:
+        monkeypatch.setitem(sys.modules, name, package := object())
+        start_tensorflow()
+        assert sys.modules[name] is package

@@ -1,6 +1,8 @@
 """The start of TensorFlow, which takes seconds: only once the arguments are checked."""
 
+import gc
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,9 @@ ENVIRONMENT = {
 # These hold regardless of the environment and keras.json, which are for other programs.
 OURS = {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "agg"}
 
+# Where they are installed, Keras imports them for functions that the commands do not use.
+UNNEEDED = ("sklearn", "matplotlib")
+
 
 def prepare_environment() -> None:
     """Sets `OURS`, and each of `ENVIRONMENT` that is not set.
@@ -36,7 +41,7 @@ def start_tensorflow() -> None:
     """
     prepare_environment()
     try:
-        with quiet_stderr():
+        with quiet_stderr(), _quick_imports():
             import keras
             import tensorflow  # noqa: F401  # Its notes and its absence are handled here.
     except Exception as error:  # Libraries that do not match raise types of their own.
@@ -48,6 +53,28 @@ def start_tensorflow() -> None:
         ) from error
 
     keras.config.set_floatx("float32")
+
+
+@contextmanager
+def _quick_imports() -> Iterator[None]:
+    """Imports without `UNNEEDED` packages and without garbage collection.
+
+    The packages can be imported as usual afterwards. What the block creates is never collected:
+    modules live as long as the process.
+    """
+    hidden = [name for name in UNNEEDED if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # Python's mark of a missing module.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextmanager
