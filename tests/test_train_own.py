@@ -159,6 +159,12 @@ def test_the_papers_networks_get_bytes_scaled_and_floats_as_they_are(data):
     np.testing.assert_allclose(
         evaluate(copy, test_images, test_labels).outputs, expected, atol=1e-6
     )
+    of_bytes, of_floats = (
+        measure(model, [(given[:50], test_labels[:50])])
+        for given in (test_images, (test_images / 255).astype("float32"))
+    )
+    for name, value in of_floats.items():
+        np.testing.assert_allclose(of_bytes[name], value, rtol=1e-3, err_msg=name)
 
 
 def test_an_experiments_settings_can_be_given_beside_it(data):

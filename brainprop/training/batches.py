@@ -18,6 +18,13 @@ def takes_scaled_images(model: keras.Model) -> bool:
     return model.inputs[0].name == SCALED_INPUT
 
 
+def scaled_images(model: keras.Model, images):
+    """Returns images as a model takes them: see `takes_scaled_images`."""
+    if takes_scaled_images(model) and images.dtype == "uint8":
+        return tf.cast(images, tf.float32) / 255
+    return images
+
+
 def training_batches(
     images: np.ndarray,
     labels: np.ndarray,

@@ -20,7 +20,7 @@ from brainprop.experiments import Experiment
 from brainprop.rules import brainprop, ebp
 from brainprop.rules.base import LearningRule, class_indices
 from brainprop.rules.local_rule import angle
-from brainprop.training.batches import evaluation_batches
+from brainprop.training.batches import evaluation_batches, scaled_images
 from brainprop.training.callbacks import pad_with_nan
 from brainprop.training.evaluation import EVALUATION_BATCH_SIZE
 from brainprop.training.fit import splits
@@ -94,8 +94,8 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
 
     Args:
         model: A compiled model. Its layers can be nested.
-        batches: The probe batch, in parts `(images, labels)`. Images are taken as they are; labels
-            have any form that the rules take.
+        batches: The probe batch, in parts `(images, labels)`. Images are taken as `evaluate` takes
+            them; labels have any form that the rules take.
 
     Returns:
         For each kernel that learns, named by its number and its layer's kind:
@@ -249,7 +249,9 @@ def _probe(model: LearningRule, kernels: dict[str, keras.Variable], batches: Ite
             gradients[rule] = tf.nest.map_structure(lambda gradient: gradient / scale, scaled)
         return outputs, peaks, gradients
 
-    parts = [(labels, *_run(probe, images, labels)) for images, labels in batches]
+    parts = [
+        (labels, *_run(probe, scaled_images(model, images), labels)) for images, labels in batches
+    ]
     labels, outputs, peaks, gradients = zip(*parts, strict=True)
     sizes = [len(part) for part in labels]
     return (

@@ -104,17 +104,8 @@ def train(
     given = {name: value for name, value in given.items() if value is not None}
     if resume and checkpoint_dir is None:
         raise BrainPropError("resume needs checkpoint_dir: name the folder to resume from")
-    settings: Experiment | Schedule
-    if isinstance(experiment, Experiment):
-        settings = dataclasses.replace(experiment, **given)
-        model = model_for(settings)
-        data = _checked_data(model, data_for(settings) if data is None else data)
-        train_set, validation_set, test_set = splits(data, settings)
-    else:
-        model = _checked_model(experiment)
-        settings = _schedule(model, given)
-        data = _checked_data(model, data)
-        train_set, validation_set = train_set, test_set = data
+    settings, model, data, sets = _prepared(experiment, data, given)
+    train_set, validation_set, test_set = sets
     tested = validation_set is not test_set
     check_batch_size(settings.batch_size, len(train_set[0]))
     devices.check_even_parts(
@@ -200,6 +191,21 @@ def train(
         model=model,
         resumed=first_epoch > 0,
     )
+
+
+def _prepared(
+    experiment: Experiment | LearningRule, data: Data | None, given: dict
+) -> tuple[Experiment | Schedule, LearningRule, Data, tuple[Split, Split, Split]]:
+    """Returns the settings, the model, the data and its `splits` from the arguments of `train`."""
+    if isinstance(experiment, Experiment):
+        settings = dataclasses.replace(experiment, **given)
+        model = model_for(settings)
+        data = _checked_data(model, data_for(settings) if data is None else data)
+        return settings, model, data, splits(data, settings)
+    model = _checked_model(experiment)
+    schedule = _schedule(model, given)
+    train_set, test_set = data = _checked_data(model, data)
+    return schedule, model, data, (train_set, test_set, test_set)
 
 
 def splits(data: Data, experiment: Experiment) -> tuple[Split, Split, Split]:
