@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mutations import mutations
 
@@ -145,18 +145,11 @@ def check(intact, content):
         assert all(isinstance(value, np.ndarray) for value in loaded.variables)
 
 
-FEW = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-
-
-@FEW
 @given(content=st.binary(max_size=1000))
 def test_random_bytes(intact, content):
     check(intact, content)
 
 
-@FEW
 @given(data=st.data())
 def test_mutated_files(intact, data):
     check(intact, data.draw(mutations(intact.read_bytes())))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mutations import mutations
 from official_layouts import (
@@ -22,10 +22,6 @@ from official_layouts import (
 
 from brainprop.common.errors import BrainPropError
 from brainprop.datasets import cifar, mnist, pickles, tiny_imagenet
-
-FEW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 
 
 def load_tiny(folder):
@@ -104,13 +100,11 @@ def check(layout, content: bytes) -> None:
         assert labels.dtype == np.int32 and labels.min() >= 0 and labels.max() < classes
 
 
-@FEW
 @given(content=st.binary(max_size=2000))
 def test_random_bytes(layout, content):
     check(layout, content)
 
 
-@FEW
 @given(data=st.data())
 def test_mutated_files(layout, data):
     content = (layout[0] / layout[1]).read_bytes()
@@ -125,7 +119,6 @@ INSTRUCTIONS = [
 ]
 
 
-@settings(FEW, max_examples=500)
 @given(program=st.lists(st.sampled_from(INSTRUCTIONS), max_size=30).map(b"".join))
 def test_random_pickle_programs(program):
     try:

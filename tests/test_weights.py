@@ -9,7 +9,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mutations import mutations
 
@@ -377,13 +377,11 @@ def check(small, content):
     assert all(np.isfinite(weight).all() for weight in model.get_weights())
 
 
-@settings(max_examples=100, deadline=None)
 @given(content=st.binary(max_size=500).map(lambda tail: b"\x89HDF\r\n\x1a\n" + tail))
 def test_random_bytes(small, content):
     check(small, content)
 
 
-@settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_mutated_files(small, data):
     check(small, data.draw(mutations(small[1].read_bytes())))
