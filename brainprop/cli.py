@@ -25,7 +25,7 @@ from brainprop.datasets.table import DATASETS, Data, Dataset
 from brainprop.experiments import Experiment, data_for
 from brainprop.options import add_data_dir, add_plugin, add_settings, experiment_of, parse
 from brainprop.outputs.origin import Origin
-from brainprop.paper import ALGORITHMS, ARCHITECTURES, algorithm_of, combinations
+from brainprop.paper import ALGORITHMS, ARCHITECTURES, algorithm_of, combinations, has_setting
 from brainprop.training.run import Outcome, Run
 
 TOP_K, MIN_CLASSES_FOR_TOP_K = 5, 100
@@ -88,6 +88,9 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
         from brainprop.outputs.results import save_run
 
     devices.announce(f"{experiment.name}, seed {experiment.seed}")
+    for name in experiment.departures():
+        if not has_setting(experiment.algorithm, name):
+            print(f"{name} changes nothing: {experiment.algorithm} has none", file=sys.stderr)
     with devices.failures_told(), devices.strategy(arguments.gpus).scope():
         interruption = Interruption()
         with handled_by(interruption.note):  # Signals wait until everything is saved.

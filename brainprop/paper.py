@@ -114,6 +114,12 @@ ALGORITHMS = {
 }
 
 
+def has_setting(algorithm: str, name: str) -> bool:
+    """Returns whether an algorithm has a setting: most settings concern all algorithms."""
+    owners = [key for key, row in ALGORITHMS.items() if name in (*row.arguments, *row.own)]
+    return not owners or algorithm in owners
+
+
 def algorithm_of(output_layer: str) -> str:
     """Returns the algorithm whose output layer has such a name, up to a running number."""
     for name, row in ALGORITHMS.items():

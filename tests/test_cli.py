@@ -176,9 +176,13 @@ def test_bad_settings_in_a_file_end_in_one_line(content, hint, tmp_path, monkeyp
     assert error.count("\n") == 1 and hint in error
 
 
-def test_ebps_weights_load_into_brainprop(tmp_path):
-    result = command("MNIST", "dense", "EBP", "-s", "--epochs", 1, "--output-dir", tmp_path, *SHORT)
-    assert result.returncode == 0, result.stderr
+def test_ebps_weights_load_into_brainprop_and_rewards_of_ebp_change_nothing(tmp_path):
+    result = command(
+        "MNIST", "dense", "EBP", "-s", "--epochs", 1, "--output-dir", tmp_path, *SHORT,
+        "--reward-noise", 0.1,
+    )  # fmt: skip
+    assert result.returncode == 0
+    assert result.stderr == "reward_noise changes nothing: EBP has none\n"
     file = tmp_path / "MNIST_dense_EBP_weights.h5"
     loaded = command("MNIST", "dense", "BrainProp", "-l", file, *SHORT)
     assert loaded.returncode == 0

@@ -78,7 +78,7 @@ def test_closest_ignores_spelling_details(meant):
 
 def test_unknown_data_set_is_refused_with_a_suggestion():
     assert "did you mean CIFAR10?" in refusal(load_data, "cifar-10")
-    assert "Choose from MNIST" in refusal(load_data, "")
+    assert ": choose from MNIST" in refusal(load_data, "")
 
 
 @pytest.mark.parametrize(

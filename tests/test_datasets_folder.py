@@ -153,9 +153,9 @@ def test_of_many_bad_images_some_are_named(pets, monkeypatch):
 def test_folders_that_are_no_data_set_are_refused(tmp_path, pets):
     assert "is not a folder of images" in refusal(load_data, str(tmp_path / "missing"))
     (tmp_path / "empty").mkdir()
-    assert "0 class folders" in refusal(load_data, str(tmp_path / "empty"))
+    assert "has 0:" in refusal(load_data, str(tmp_path / "empty"))
     (tmp_path / "one" / "cat").mkdir(parents=True)
-    assert "1 class folders" in refusal(load_data, str(tmp_path / "one"))
+    assert "has 1:" in refusal(load_data, str(tmp_path / "one"))
     (pets / "train" / "fox").mkdir()
     assert "class 'fox'" in refusal(load_data, str(pets))
     (pets / "train" / "fox").rmdir()

@@ -125,7 +125,7 @@ BAD_ARGUMENTS = [
     (("--datasets", "MNIST", "--architectures", "deep"), "CIFAR10: loccon, conv, deep"),
     (("--datasets", "MNIST", "CIFAR10", "--architectures", "deep"), "MNIST goes with none"),
     (("--seeds", ""), "1,3,5-7"),
-    (("--seeds", "3-1"), "1,3,5-7"),
+    (("--seeds", "3-1"), "give seeds, at most 1000, such as"),
     (("--seeds", "-1"), "--seeds"),
     (("--seeds", "1-1000000000"), "at most 1000"),
     (("--seeds", "9999999999"), "1,3,5-7"),

@@ -173,6 +173,11 @@ def full(monkeypatch, *folders, parts=PARTS):
     monkeypatch.setattr(results, "written_whole", fill)
 
 
+def test_a_missing_folder_is_made(run, tmp_path):
+    saved = results.save_run(run, tmp_path / "a" / "b")
+    assert {path.name for path in saved} == files(tmp_path / "a" / "b") == names()
+
+
 def test_what_a_full_disk_does_not_take_is_saved_elsewhere(run, model, refuge, monkeypatch):
     full(monkeypatch, "out", parts=("weights.h5", "accuracy.pdf"))
     with pytest.raises(BrainPropError, match="No space left on device") as caught:

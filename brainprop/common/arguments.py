@@ -59,8 +59,8 @@ def known_name(kind: str, name: str, known: Collection[str]) -> str:
         if str(name).casefold() == option.casefold():
             return option
     meant = closest(str(name), known)
-    hint = f"did you mean {meant}? " if meant else ""
-    raise BrainPropError(f"unknown {kind} {str(name)!r}: {hint}Choose from {', '.join(known)}")
+    way_out = f"did you mean {meant}? Choose" if meant else "choose"
+    raise BrainPropError(f"unknown {kind} {str(name)!r}: {way_out} from {', '.join(known)}")
 
 
 def check_number(name: str, value, kind: type, low: float, high: float) -> None:

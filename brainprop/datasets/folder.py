@@ -126,7 +126,7 @@ class ImageFolder:
     def _check(self, training: dict[str, list[str]], testing: dict[str, list[str]]) -> None:
         if len(training) < 2:
             raise BrainPropError(
-                f"{self.path} has {len(training)} class folders instead of two or more: put the "
+                f"{self.path} needs class folders, two or more, and has {len(training)}: put the "
                 "images of each class into a folder of its own"
             )
         for name, images in training.items():

@@ -1,5 +1,6 @@
 """The files that `-s` leaves: plots, history and the best epoch's weights."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -28,7 +29,7 @@ def save_run(run: Run, directory: str | Path = ".") -> list[Path]:
 
     Args:
         run: What `train` returned. At least one epoch must be complete.
-        directory: The folder for the files; it must exist.
+        directory: The folder for the files. It is made if it does not exist.
 
     Returns:
         The paths of the weights, the plot as a PDF and as a PNG, and the history as a pickle and as
@@ -39,6 +40,8 @@ def save_run(run: Run, directory: str | Path = ".") -> list[Path]:
             or the folder for temporary files, if it could be saved at all; the message names it.
     """
     directory, writers = Path(directory), _writers(run)
+    with contextlib.suppress(OSError):  # The files that it does not take tell.
+        directory.mkdir(parents=True, exist_ok=True)
     saved, problems = _save(run, writers, directory)
     if not problems:
         return saved

@@ -270,7 +270,7 @@ def _seeds(text: str) -> list[int]:
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if not first <= last <= MAX_INTEGER or last - first + len(seeds) >= MAX_SEEDS:
             raise argparse.ArgumentTypeError(
-                f"{text!r}: give at most {MAX_SEEDS} seeds, such as 1-10 or 1,3,5-7"
+                f"{text!r}: give seeds, at most {MAX_SEEDS}, such as 1-10 or 1,3,5-7"
             )
         seeds |= dict.fromkeys(range(first, last + 1))
     return list(seeds)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from brainprop.common.arguments import known_name
 from brainprop.common.errors import BrainPropError
 from brainprop.experiments import settings_fields
-from brainprop.paper import ALGORITHMS
+from brainprop.paper import ALGORITHMS, has_setting
 
 SWITCH = {"yes": True, "no": False}
 KINDS = {int: "a whole number", float: "a number", bool: "yes or no", str: "a name"}
@@ -50,11 +50,5 @@ def grid(values: Mapping[str, Sequence], algorithm: str) -> list[dict]:
 
     Settings that the algorithm does not have are left out: EBP has no exploration rate.
     """
-    values = {name: choices for name, choices in values.items() if _has(algorithm, name)}
+    values = {name: choices for name, choices in values.items() if has_setting(algorithm, name)}
     return [dict(zip(values, point, strict=True)) for point in itertools.product(*values.values())]
-
-
-def _has(algorithm: str, name: str) -> bool:
-    """Returns whether an algorithm has a setting: most settings concern all algorithms."""
-    owners = [key for key, row in ALGORITHMS.items() if name in (*row.arguments, *row.own)]
-    return not owners or algorithm in owners

@@ -51,8 +51,9 @@ class Progress(keras.callbacks.Callback):
 
     def print_setting(self, parameters: int) -> None:
         """Prints what is trained on what."""
+        steps = f"{self.steps:,} step" if self.steps == 1 else f"{self.steps:,} steps"
         self._print(
-            f"{self.images:,} training images in {self.steps:,} steps an epoch, "
+            f"{self.images:,} training images in {steps} an epoch, "
             f"{parameters:,} parameters; validation accuracy is on {self.validation}"
         )
 
@@ -77,6 +78,7 @@ class Progress(keras.callbacks.Callback):
             f"val_loss: {logs['val_loss']:.4g} val_accuracy: {logs['val_accuracy']:.4f}"
         )
         best = f"best {self.best.accuracy:.4f} at epoch {self.best.epoch}"
+        best = best if self.best.epoch else "no best epoch yet"
         wait = f"no progress for {self.stopping.wait} of {self.stopping.patience} epochs"
         time_taken = f"{duration(logs['seconds'])}{self._time_left(epoch + 1)}"
         self.clear_bar()
