@@ -227,10 +227,18 @@ def test_a_plot_that_fails_does_not_cost_the_weights(run, model, refuge, monkeyp
     assert files(refuge / "out") == {name for name in names() if "accuracy" not in name}
 
 
-def test_a_folder_that_has_vanished(run, model, refuge):
-    with pytest.raises(BrainPropError, match="No such file or directory"):
-        results.save_run(run, refuge / "gone")
+def test_a_folder_that_cannot_be_made(run, model, refuge):
+    (refuge / "file").touch()
+    with pytest.raises(BrainPropError, match="Not a directory"):
+        results.save_run(run, refuge / "file" / "gone")
     assert files(refuge / "home") == names()
+
+
+def test_a_single_epoch_is_one_tick(run):
+    history = {name: values[:1] for name, values in run.history.items()}
+    axes = accuracy_figure(replace(run, history=history, best_epoch=1)).axes[0]
+    low, high = axes.get_xlim()
+    assert [tick for tick in axes.get_xticks() if low <= tick <= high] == [1]
 
 
 def test_under_brainprop_a_second_panel_has_the_means_over_trials(run):

@@ -96,7 +96,8 @@ def _draw_curve(axes: Axes, values: Sequence[float], **style) -> Line2D:
 
 def _label_epochs(axes: Axes) -> None:
     axes.set_xlabel("epoch")
-    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 2.5, 5, 10]))
+    steps = [1, 2, 2.5, 5, 10]
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1, steps=steps))
 
 
 def learning_curves_figure(
@@ -417,7 +418,7 @@ def diagnostics_figure(run: Run) -> Figure:
     for axes, key, title in zip(
         of_feedback,
         ("angle_to_symmetric", "feedback_angle"),
-        ("Angle of the update to that with symmetric feedback", "Angle of feedback to kernel"),
+        ("Angle to the update with symmetric feedback", "Angle of feedback to kernel"),
         strict=False,
     ):
         _draw_layers(axes, run, key)
