@@ -71,6 +71,39 @@ NOT_LINEAR = {
     "relu operation": behind(dense(), keras.ops.relu),
     "gelu": behind(dense("gelu")),
     "recurrent": behind(lambda x: layers.Reshape((5, 1))(x), lambda x: layers.LSTM(CLASSES)(x)),
+    "cells": behind(
+        lambda x: layers.Reshape((5, 1))(x),
+        lambda x: layers.RNN([layers.LSTMCell(3), layers.GRUCell(CLASSES)])(x),
+    ),
+    "both directions": behind(
+        lambda x: layers.Reshape((5, 1))(x), lambda x: layers.Bidirectional(layers.GRU(2))(x)
+    ),
+    "softmax at each step": behind(
+        lambda x: layers.Reshape((1, 5))(x),
+        lambda x: layers.TimeDistributed(layers.Dense(CLASSES, "softmax"))(x),
+        layers.Flatten(),
+    ),
+    "model at each step": behind(
+        lambda x: layers.Reshape((1, 5))(x),
+        lambda x: layers.TimeDistributed(
+            keras.Sequential([keras.Input((5,)), layers.Dense(CLASSES, "softmax")])
+        )(x),
+        layers.Flatten(),
+    ),
+    "wrapped": lambda x: layers.SpectralNormalization(layers.Dense(CLASSES, "softmax"))(x),
+    "lambda": behind(dense(), layers.Lambda(tf.nn.softmax)),
+    "lambda of its own": behind(
+        dense(), layers.Lambda(lambda x: tf.nn.softmax(x), output_shape=(CLASSES,))
+    ),
+    "clipped": behind(dense(), lambda x: keras.ops.clip(x, 0, 1)),
+    "softmax, model without weights": behind(dense("softmax"), nested(layers.Identity())),
+    "mean of two softmaxes": lambda x: layers.Average()([dense("softmax")(x) for _ in range(2)]),
+    "sigmoid of each class": lambda x: layers.Concatenate()(
+        [layers.Dense(1, "sigmoid")(x) for _ in range(CLASSES)]
+    ),
+    "softmax written out": behind(
+        dense(), keras.ops.exp, lambda x: x / keras.ops.sum(x, -1, keepdims=True)
+    ),
 }
 LINEAR = {
     "dense": behind(dense()),
@@ -86,6 +119,32 @@ LINEAR = {
         layers.GlobalAveragePooling2D(),
     ),
     "nested": nested(dense("relu"), dense()),
+    "pooled relus, by an operation": behind(
+        lambda x: layers.Reshape((5, 1, 1))(x),
+        layers.Conv2D(CLASSES, 1, activation="relu"),
+        lambda x: keras.ops.mean(x, (1, 2)),
+    ),
+    "fixed projection": behind(
+        dense("relu"), lambda x: keras.ops.matmul(x, np.ones((CLASSES, CLASSES), "float32"))
+    ),
+    "linear at each step": behind(
+        lambda x: layers.Reshape((1, 5))(x),
+        lambda x: layers.TimeDistributed(layers.Dense(CLASSES))(x),
+        layers.Flatten(),
+    ),
+    "linear cells": behind(
+        lambda x: layers.Reshape((5, 1))(x),
+        lambda x: layers.RNN(layers.SimpleRNNCell(CLASSES, activation="linear"))(x),
+    ),
+    "gated": lambda x: layers.Multiply()([dense()(x), dense("sigmoid")(x)]),
+    "bilinear": lambda x: keras.ops.einsum(
+        "bi,bij->bj",
+        layers.Dense(3, "tanh")(x),
+        layers.Reshape((3, CLASSES))(layers.Dense(3 * CLASSES, "tanh")(x)),
+    ),
+    "advantages": lambda x: (
+        layers.Dense(1)(x) + (lambda a: a - keras.ops.mean(a, 1, keepdims=True))(dense()(x))
+    ),
     "sum": lambda x: layers.Add()([dense("relu")(x), dense()(x)]),
 }
 

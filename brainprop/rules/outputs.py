@@ -8,16 +8,26 @@ NONLINEAR = {
     "hardtanh", "tanhshrink", "relu", "relu6", "leakyrelu", "prelu", "elu", "selu", "celu",
     "gelu", "glu", "silu", "swish", "hardsilu", "hardswish", "mish", "softplus", "softsign",
     "sparseplus", "squareplus", "sparsesigmoid", "exponential", "exp", "threshold", "softshrink",
-    "hardshrink", "sin", "cos",
+    "hardshrink", "sin", "cos", "clip",
 }  # fmt: skip
 _SOFTMAX = "softmax"
+# What bounded or bent parts go through without becoming linear.
+_MERGES = {
+    "add", "average", "concatenate", "divide", "maximum", "minimum", "multiply", "stack",
+    "truedivide",
+}  # fmt: skip
+_PRODUCTS = {"dot", "einsum", "matmul", "tensordot"}  # Each output is a sum of products.
+# Where a wrapper or a recurrent layer has the layer that it calls, or several, the last of which
+# makes the output.
+_WRAPPED = ("layer", "forward_layer", "cell", "cells", "layers")
 
 
 def check_outputs(outputs, harmless: frozenset[str] = frozenset()) -> None:
     """Checks that the outputs are linear: on others the rules would silently learn something else.
 
     The search goes back from the outputs through everything that has no weights, such as a cast, a
-    reshape or dropout, and into nested models. Pooling ends it, except for a softmax.
+    reshape or dropout, and into nested models and wrapped layers. A sum, product or concatenation
+    is linear if one of its parts is. Pooling ends the search, except for a softmax.
 
     Args:
         outputs: The network's outputs, symbolic.
@@ -32,30 +42,46 @@ def check_outputs(outputs, harmless: frozenset[str] = frozenset()) -> None:
         raise ValueError(
             "outputs must be one tensor, of shape (batch, classes), two classes or more"
         )
-    tensor, pooled = outputs, False
-    while tensor is not None:
-        operation, node, index = tensor._keras_history
-        within = getattr(operation, "outputs", None)
-        if isinstance(within, list) and all(isinstance(t, keras.KerasTensor) for t in within):
-            tensor = within[index]  # A nested model: its output is the same tensor.
-            continue
-        kind = _activation_of(operation)
-        if kind in NONLINEAR - harmless and (kind == _SOFTMAX or not pooled):
-            raise ValueError(
-                f"outputs must be linear: take the {kind} from layer {operation.name!r}"
-            )
-        pooled = pooled or "pool" in type(operation).__name__.lower()
-        inputs = operation._inbound_nodes[node].input_tensors
-        passes_on = not getattr(operation, "weights", None) and len(inputs) == 1
-        tensor = inputs[0] if passes_on else None
+    found = _activation_behind(outputs, NONLINEAR - harmless)
+    if found:
+        raise ValueError(f"outputs must be linear: take the {found[0]} from layer {found[1]!r}")
 
 
-def _activation_of(operation) -> str:
-    """Returns the name of a layer's activation, or of an operation: "leakyrelu", "softmax"."""
-    activation = getattr(operation, "activation", None)
-    if activation is None:
-        name = type(operation).__name__
-    else:
-        name = getattr(activation, "__name__", type(activation).__name__)
-    name = name.lower().replace("_", "")
-    return name.removesuffix("v2")
+def _activation_behind(tensor, nonlinear: set[str], pooled=False) -> tuple[str, str] | None:
+    """Returns the activation that a tensor went through, and its layer's name, or nothing."""
+    operation, node, index = tensor._keras_history
+    kinds, inner = _kinds_of(operation)
+    for kind in kinds & nonlinear:
+        if kind == _SOFTMAX or not pooled:
+            return kind, operation.name
+    within = getattr(inner, "outputs", None)  # A nested model: its output is the same tensor.
+    if isinstance(within, list) and all(isinstance(t, keras.KerasTensor) for t in within):
+        found = _activation_behind(within[index], nonlinear, pooled)
+        if found:
+            return found
+    inputs = operation._inbound_nodes[node].input_tensors
+    several = len(inputs) > 1 and not kinds & _MERGES
+    if getattr(operation, "weights", None) or several or kinds & _PRODUCTS:
+        return None
+    pooled = pooled or "mean" in kinds or any("pool" in kind for kind in kinds)
+    parts = [_activation_behind(tensor, nonlinear, pooled) for tensor in inputs]
+    return parts[0] if parts and all(parts) else None
+
+
+def _kinds_of(operation) -> tuple[set[str], object]:
+    """Returns the names of what a layer or an operation applies last, and the layer that it wraps.
+
+    They are names such as "leakyrelu" and "softmax", and all that the function of a `Lambda` names.
+    """
+    parts = (getattr(operation, name, None) for name in _WRAPPED)
+    wrapped = next((part for part in parts if part), None)
+    activation = getattr(operation, "activation", None) or getattr(operation, "function", None)
+    if wrapped and not activation and not isinstance(operation, keras.Model):
+        return _kinds_of(wrapped[-1] if isinstance(wrapped, list | tuple) else wrapped)
+    code = getattr(activation, "__code__", None) if activation else None
+    names = {getattr(activation, "__name__", type(activation).__name__)} if activation else set()
+    if isinstance(operation, keras.layers.Lambda) and code:
+        names |= set(code.co_names)
+    names = names or {type(operation).__name__}
+    names = {name.lower().replace("_", "").removesuffix("v2") for name in names}
+    return names, operation
