@@ -117,7 +117,7 @@ ALGORITHMS = {
 def has_setting(algorithm: str, name: str) -> bool:
     """Returns whether an algorithm has a setting: most settings concern all algorithms."""
     owners = [key for key, row in ALGORITHMS.items() if name in (*row.arguments, *row.own)]
-    return not owners or algorithm in owners
+    return not owners or algorithm in owners or name == "seed"
 
 
 def algorithm_of(output_layer: str) -> str:

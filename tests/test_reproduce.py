@@ -481,3 +481,17 @@ def test_a_report_that_cannot_be_written_is_told_in_one_line(tmp_path, monkeypat
     assert reproduce.main(["--report", "--results", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "No space left on device" in line and str(tmp_path) in line
+
+
+def test_a_setting_stays_with_the_algorithms_that_have_it():
+    """EBP has no reward; its runs are those of the paper's row."""
+    words = ["--datasets", "MNIST", "--architectures", "dense", "--seeds", "3"]
+    arguments = reproduce._parser().parse_args([*words, "--reward-noise", "0.1", "--l2", "0.01"])
+    noisy, plain = reproduce._experiments(arguments)
+    assert noisy == Experiment("MNIST", "dense", "BrainProp", seed=3, reward_noise=0.1, l2=0.01)
+    assert plain == Experiment("MNIST", "dense", "EBP", seed=3, l2=0.01)
+
+
+def test_seeds_are_no_sweep(capsys):
+    assert reproduce.main(["--sweep", "seed=1,2"]) == 2
+    assert "give them as --seeds" in capsys.readouterr().err

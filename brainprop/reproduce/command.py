@@ -22,7 +22,7 @@ from brainprop.datasets.sources import no_downloads
 from brainprop.datasets.table import DATASETS, MAX_INTEGER, dataset_name, load_data
 from brainprop.experiments import Experiment, data_for
 from brainprop.options import add_data_dir, add_plugin, add_settings, parse, settings_given
-from brainprop.paper import ALGORITHMS, ARCHITECTURES, architectures_of, combinations
+from brainprop.paper import ALGORITHMS, ARCHITECTURES, architectures_of, combinations, has_setting
 from brainprop.reproduce.run_folder import Attempt, RunFiles, Status, complete, start_for_many_runs
 from brainprop.reproduce.sweep import grid, swept_values
 
@@ -236,7 +236,13 @@ def _experiments(arguments: argparse.Namespace) -> list[Experiment]:
             *network,
             algorithm,
             seed=seed,
-            **settings_given(argparse.Namespace(**given | {"seed": None} | point)),
+            **{
+                name: value
+                for name, value in settings_given(
+                    argparse.Namespace(**given | {"seed": None} | point)
+                ).items()
+                if has_setting(algorithm, name)
+            },
         )
         for seed in arguments.seeds or PAPER_SEEDS
         for network in networks

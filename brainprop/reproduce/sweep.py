@@ -27,6 +27,8 @@ def swept_values(sweeps: Sequence[str]) -> dict[str, list]:
     found: dict[str, dict] = {}
     for text in sweeps:
         written, _, values = text.partition("=")
+        if written.strip().lstrip("-") == "seed":
+            raise BrainPropError("seeds are no sweep: give them as --seeds 1,2,3")
         name = known_name("setting", written.strip().lstrip("-").replace("-", "_"), kinds)
         for value in map(str.strip, values.split(",")):
             found.setdefault(name, {})[_converted(name, kinds[name], value)] = None

@@ -94,8 +94,8 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
 
     Args:
         model: A compiled model. Its layers can be nested.
-        batches: The probe batch, in parts `(images, labels)`. Images are taken as `evaluate` takes
-            them; labels have any form that the rules take.
+        batches: The probe batch `(images, labels)`, or several in a list or a `tf.data.Dataset`.
+            Images are taken as `evaluate` takes them; labels have any form that the rules take.
 
     Returns:
         For each kernel that learns, named by its number and its layer's kind:
@@ -124,6 +124,8 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
     """
     if not model.compiled:
         raise BrainPropError(f"the model {model.name!r} is not compiled: compile it first")
+    if isinstance(batches, tuple):
+        batches = [batches]
     kernels = _kernels(model)
     labels, q_values, peaks, gradients = _probe(model, kernels, batches)
     labels = class_indices(labels, q_values.shape[-1]).numpy()
