@@ -106,6 +106,7 @@ def test_the_update_is_the_one_that_brainprops_training_step_makes(probe):
     model = small_network(BrainProp)
     model.exploration_rate = 0
     measured = measure(model, [probe])
+    assert measure(model, probe).keys() == measured.keys()  # One batch needs no list.
     before = [layer.get_weights()[0] for layer in model.layers[1:]]
     model.fit(images, labels, batch_size=30, verbose=0)
     for layer, old, name in zip(model.layers[1:], before, LAYERS, strict=True):
