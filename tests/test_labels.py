@@ -84,6 +84,25 @@ def test_a_model_takes_one_form_after_another(rule):
 
 
 @pytest.mark.parametrize("rule", RULES)
+def test_one_hot_labels_may_come_without_a_known_width(rule):
+    """As from a generator; Keras takes them. Labels in one column would pass for class 0."""
+
+    def batches(labels, width):
+        shapes = tf.TensorSpec((None, 5)), tf.TensorSpec((None, width))
+        parts = [(FEATURES[i : i + 8], labels[i : i + 8]) for i in range(0, 40, 8)]
+        return tf.data.Dataset.from_generator(lambda: iter(parts), output_signature=shapes)
+
+    one_hot, found = keras.utils.to_categorical(LABELS, CLASSES), []
+    for width in (CLASSES, None):
+        model = network(rule)
+        loss = model.fit(batches(one_hot, width), verbose=0).history["loss"]
+        found.append((model.get_weights(), loss))
+    assert_equal(*found)
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"not compatible|[Ss]hape"):
+        network(rule).fit(batches(LABELS[:, None].astype("float32"), None), verbose=0)
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_two_labels_for_one_output_are_refused(rule):
     with pytest.raises(ValueError, match="one array each, not 2"):
         network(rule).fit(FEATURES, [LABELS, LABELS], verbose=0)

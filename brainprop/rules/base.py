@@ -197,15 +197,16 @@ class LearningRule(keras.Model):
             labels = class_indices(labels, classes)
         return super().compute_metrics(x, labels, y_pred, single(sample_weight))
 
-    def compile(self, *args, loss=None, **kwargs):
+    def compile(self, *args, loss=None, loss_weights=None, **kwargs):
         """Configures training as `keras.Model.compile` does; the rule defines the loss."""
-        if loss is not None:
-            warnings.warn(
-                f"{type(self).__name__} ignores compile(loss=...): the rule defines its loss",
-                stacklevel=2,
-            )
+        for name, value in (("loss", loss), ("loss_weights", loss_weights)):
+            if value is not None:
+                warnings.warn(
+                    f"{type(self).__name__} ignores compile({name}=...): the rule defines its loss",
+                    stacklevel=2,
+                )
         self._labels_by_class = None
-        super().compile(*args, loss=loss, **kwargs)
+        super().compile(*args, loss=loss, loss_weights=loss_weights, **kwargs)
 
     def get_config(self):
         return super().get_config() | self._arguments()
@@ -255,7 +256,7 @@ def single(value):
 
 def is_by_class(labels: tf.Tensor, classes: int) -> bool:
     """Returns whether labels have a column for each class: one-hot or soft labels."""
-    return labels.shape.rank == 2 and labels.shape[1] == classes
+    return labels.shape.rank == 2 and labels.shape[1] in (classes, None)
 
 
 def class_indices(labels, classes: int) -> tf.Tensor:
@@ -275,6 +276,7 @@ def class_indices(labels, classes: int) -> tf.Tensor:
     """
     labels = tf.convert_to_tensor(labels)
     if is_by_class(labels, classes):
+        labels = tf.ensure_shape(labels, (None, classes))  # They may come without a known width.
         indices = tf.argmax(labels, axis=-1, output_type=tf.int32)
         return tf.where(tf.reduce_max(labels, axis=-1) > 0, indices, -1)
     indices = _integers(labels, classes)
@@ -300,7 +302,7 @@ def class_probabilities(labels, classes: int) -> tf.Tensor:
     """
     labels = tf.convert_to_tensor(labels)
     if is_by_class(labels, classes):
-        return tf.cast(labels, tf.float32)
+        return tf.cast(tf.ensure_shape(labels, (None, classes)), tf.float32)
     return tf.one_hot(class_indices(labels, classes), classes)
 
 
