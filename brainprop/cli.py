@@ -88,7 +88,7 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
         from brainprop.outputs.results import save_run
 
     devices.announce(f"{experiment.name}, seed {experiment.seed}")
-    for name in experiment.departures():
+    for name in experiment.overrides():
         if not has_setting(experiment.algorithm, name):
             print(f"{name} changes nothing: {experiment.algorithm} has none", file=sys.stderr)
     with devices.failures_told(), devices.strategy(arguments.gpus).scope():
@@ -190,13 +190,13 @@ def _predict(experiment: Experiment, dataset: Dataset, arguments: argparse.Names
         pictures = 255 - pictures
     class_names = dataset.class_names(arguments.data_dir)
     model = _loaded_model(experiment, dataset, arguments.load)
-    from brainprop.training.evaluation import best_classes, predict
+    from brainprop.training.evaluation import predict, top_k
 
     outputs = predict(model, pictures)
     _check_finite(outputs, arguments.load)
     predictions = [
         [(class_names[label], values[label]) for label in best]
-        for values, best in zip(outputs, best_classes(outputs, TOP_K), strict=True)
+        for values, best in zip(outputs, top_k(outputs, TOP_K), strict=True)
     ]
     for path, prediction in zip(arguments.predict, predictions, strict=True):
         print(f"{printable(path)}: {unit}s")

@@ -250,7 +250,7 @@ class Experiment:
         own = dict(settings.pop("rule_arguments"))
         return settings | {"rule_arguments": own} if own else settings
 
-    def departures(self) -> dict:
+    def overrides(self) -> dict:
         """Returns the settings that are not the paper's, by name; any seed is the paper's."""
         paper = Experiment(*self.row, self.seed).settings()
         own = paper.pop("rule_arguments", {})

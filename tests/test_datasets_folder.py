@@ -227,7 +227,7 @@ def test_an_experiment_keeps_the_path_and_is_named_after_the_folder(pets, monkey
         experiment = Experiment(given, "deep", "EBP", batch_size=4)
         assert experiment.dataset == str(pets) and experiment.image_size == 32
         assert experiment.name == "pets_deep_EBP" and experiment.title == "pets, deep, EBP"
-        assert experiment.departures() == {"batch_size": 4}
+        assert experiment.overrides() == {"batch_size": 4}
     again = Experiment(**json.loads(json.dumps(experiment.settings())))
     monkeypatch.chdir("/")
     assert again == experiment and len(data_for(again)[0][1]) == 20

@@ -12,7 +12,7 @@ from brainprop import build_model, cli, save_weights
 from brainprop.common.errors import BrainPropError
 from brainprop.datasets.table import DATASETS, load_data
 from brainprop.outputs import plots
-from brainprop.training.evaluation import best_classes, evaluate, predict
+from brainprop.training.evaluation import evaluate, predict, top_k
 
 NETWORK = ("MNIST", "dense", "BrainProp")
 CLASS_OF_PIXEL = (3, 1, 4, 0, 5, 9, 2, 6, 8, 7)
@@ -79,7 +79,7 @@ def test_evaluation_counts_as_numpy_and_keras_do():
 
 
 def test_of_equal_outputs_the_first_class_is_the_best():
-    np.testing.assert_array_equal(best_classes(np.array([[0, 2, 1, 2], [0, 0, 0, 0]]), 2),
+    np.testing.assert_array_equal(top_k(np.array([[0, 2, 1, 2], [0, 0, 0, 0]]), 2),
                                   [[1, 3], [0, 1]])  # fmt: skip
 
 

@@ -14,11 +14,11 @@ from brainprop.common.errors import BrainPropError, one_line
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "file"
-    with files.written_whole(path) as partial:
+    with files.atomic_write(path) as partial:
         partial.write_text("new")
         assert not path.exists()
     assert path.read_text() == "new"
-    with pytest.raises(ZeroDivisionError), files.written_whole(path) as partial:
+    with pytest.raises(ZeroDivisionError), files.atomic_write(path) as partial:
         partial.write_text("half")
         raise ZeroDivisionError
     assert path.read_text() == "new" and os.listdir(tmp_path) == ["file"]
@@ -35,7 +35,7 @@ def test_what_killed_processes_left_goes_an_hour_later(tmp_path):
         path.touch()
     for path in (old, folder / "part", folder, growing, another):
         os.utime(path, (0, time.time() - 2 * files.STALE_SECONDS))
-    with files.written_whole(tmp_path / "file"):
+    with files.atomic_write(tmp_path / "file"):
         pass
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"file", new.name, growing.name, another.name}
@@ -53,18 +53,18 @@ def test_what_another_user_left_is_left_alone(tmp_path, monkeypatch):
         unlink(path, *args, **kwargs)
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    with files.written_whole(tmp_path / "file"):
+    with files.atomic_write(tmp_path / "file"):
         pass
     assert (tmp_path / "file").exists() and old.exists()
 
 
 def test_a_name_is_taken_once(tmp_path):
     path = tmp_path / "file"
-    with files.written_whole(path, overwrite=False) as partial:
+    with files.atomic_write(path, overwrite=False) as partial:
         partial.write_text("first")
     with (
         pytest.raises(FileExistsError),
-        files.written_whole(path, overwrite=False) as partial,
+        files.atomic_write(path, overwrite=False) as partial,
     ):
         partial.write_text("second")
     assert path.read_text() == "first" and os.listdir(tmp_path) == ["file"]
@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_made_or_written_is_told(tmp_path, monkeypatch):
 
 def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path):
     path = tmp_path / ("a" * os.pathconf(tmp_path, "PC_NAME_MAX"))
-    with files.written_whole(path) as partial:
+    with files.atomic_write(path) as partial:
         partial.write_text("whole")
     assert path.read_text() == "whole"
 
@@ -96,7 +96,7 @@ def test_a_name_may_be_as_long_as_the_file_system_takes(tmp_path):
 def test_a_file_has_the_permissions_that_the_process_gives(tmp_path):
     before = os.umask(0o027)
     try:
-        with files.written_whole(tmp_path / "file"):
+        with files.atomic_write(tmp_path / "file"):
             pass
     finally:
         os.umask(before)

@@ -169,9 +169,9 @@ def test_a_variant_of_brainprop_takes_arguments_of_its_own(temperature, tmp_path
 def test_an_experiment_fills_in_and_checks_the_arguments_of_an_algorithm():
     load_plugin(PLUGINS / "algorithms.py")
     usual = Experiment("MNIST", "conv", "Boltzmann")
-    assert usual.settings()["rule_arguments"] == {"temperature": 0.1} and not usual.departures()
+    assert usual.settings()["rule_arguments"] == {"temperature": 0.1} and not usual.overrides()
     other = Experiment("MNIST", "conv", "Boltzmann", rule_arguments={"temperature": 1})
-    assert other.departures() == {"temperature": 1.0} and hash(other) != hash(usual)
+    assert other.overrides() == {"temperature": 1.0} and hash(other) != hash(usual)
     assert Experiment(**json.loads(json.dumps(other.settings()))) == other
     for algorithm, arguments in (
         ("EBP", {"temperature": 1}), ("Boltzmann", {"temperature": "hot"}), ("Boltzmann", {"x": 1}),

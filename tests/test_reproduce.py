@@ -48,7 +48,7 @@ def files(folder):
 def test_all_of_the_papers_combinations_run_by_default():
     runs = experiments()
     assert len(runs) == len(set(runs)) == 10 * 2 * 10
-    assert all(run.departures() == {} for run in runs)
+    assert all(run.overrides() == {} for run in runs)
     assert {run.seed for run in runs[:20]} == {1}  # Each row has one seed before any has two.
     assert {run.architecture for run in runs if run.dataset == "MNIST"} == {
         "dense", "loccon", "conv",
@@ -63,7 +63,7 @@ def test_rows_seeds_and_settings_are_chosen():
     ]  # fmt: skip
     for run in runs:
         assert run.algorithm == "EBP"
-        assert run.departures() == {"epochs": 3, "deterministic": True}
+        assert run.overrides() == {"epochs": 3, "deterministic": True}
 
 
 @pytest.mark.parametrize(
@@ -216,8 +216,8 @@ def test_two_processes_share_the_runs_and_one_goes_on_with_what_the_other_was_ki
     runs = [RunFiles(tmp_path, dense(seed=s, epochs=epochs, patience=epochs)) for s in (1, 2)]
     killed = start(*arguments)
     wait_for_checkpoint(runs[0], killed)
-    holder = runs[0].holder
-    assert re.fullmatch(rf"process {killed.pid} on \S+", holder)
+    locked_by = runs[0].locked_by
+    assert re.fullmatch(rf"process {killed.pid} on \S+", locked_by)
     killed.send_signal(signal.SIGSTOP)  # It shall not be done when the other comes.
     other = start(*arguments)
     wait_for_checkpoint(runs[1], other)
@@ -225,7 +225,7 @@ def test_two_processes_share_the_runs_and_one_goes_on_with_what_the_other_was_ki
     killed.communicate()
     out, err = other.communicate(timeout=240)
     assert other.returncode == 0, err
-    assert f"{runs[0].name}: busy in {holder}\n" in out
+    assert f"{runs[0].name}: busy in {locked_by}\n" in out
     assert out.count("resuming after epoch") == 1
     assert out.count("best validation accuracy") == 2
     assert out.splitlines()[-1] == "2 runs: 2 finished"
@@ -243,7 +243,7 @@ def test_a_stdout_that_ends_while_training_ends_the_whole_command(tmp_path):
     assert process.wait(timeout=120) == 2
     (line,) = process.stderr.read().splitlines()
     assert "stdout was closed while training" in line
-    assert run.epochs and not run.is_finished and run.holder is None
+    assert run.epochs and not run.is_finished and run.locked_by is None
     assert not list(tmp_path.rglob("*seed2*"))
 
 
@@ -254,10 +254,10 @@ def test_a_busy_run_is_told_once_and_left_alone(tmp_path, capsys):
     with run.claimed():
         assert reproduce.main(arguments) == 0
         assert capsys.readouterr().out.splitlines()[1:] == [
-            f"{run.name}: busy in {run.holder}",
+            f"{run.name}: busy in {run.locked_by}",
             "2 runs: 1 finished, 1 busy",
         ]
-    assert run.holder is None
+    assert run.locked_by is None
     assert not run.is_finished
 
 
@@ -279,15 +279,15 @@ def test_waiting_for_a_lock_gets_it_once_it_is_free(tmp_path):
             held.set()
             free.wait()
 
-    holder = threading.Thread(target=hold)
-    holder.start()
+    locked_by = threading.Thread(target=hold)
+    locked_by.start()
     held.wait()
     with pytest.raises(run_folder.Busy), run.claimed(patience=0.1):
         pass
     threading.Timer(0.2, free.set).start()
     with run.claimed(patience=60):
         pass
-    holder.join()
+    locked_by.join()
 
 
 def test_sigterm_ends_after_the_batch_and_the_dry_run_tells_how_far_it_came(tmp_path, capsys):
@@ -305,7 +305,7 @@ def test_sigterm_ends_after_the_batch_and_the_dry_run_tells_how_far_it_came(tmp_
     out = capsys.readouterr().out
     assert f"{run.name}: interrupted after epoch {run.epochs}\n" in out
     assert out.endswith("the same command resumes\n")
-    assert not run.is_finished and run.holder is None
+    assert not run.is_finished and run.locked_by is None
 
     before = files(tmp_path)
     assert reproduce.main([*arguments, "--dry-run"]) == 0
@@ -447,7 +447,7 @@ def test_a_drive_without_locks_trains_and_reports_with_one_warning(
     assert captured.out.splitlines()[-1] == "2 runs: 2 finished"
     (warning,) = captured.err.splitlines()
     assert f"warning: {tmp_path} " in warning and os.strerror(code) in warning
-    assert RunFiles(tmp_path, dense()).holder is None
+    assert RunFiles(tmp_path, dense()).locked_by is None
 
 
 def test_a_device_that_fails_as_the_network_is_built_fails_that_run(tmp_path, monkeypatch):
@@ -477,7 +477,7 @@ def test_a_report_that_cannot_be_written_is_told_in_one_line(tmp_path, monkeypat
         raise OSError(28, "No space left on device")
 
     write_run(tmp_path, dense(), [0.5])
-    monkeypatch.setattr("brainprop.reproduce.report.written_whole", fill)
+    monkeypatch.setattr("brainprop.reproduce.report.atomic_write", fill)
     assert reproduce.main(["--report", "--results", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "No space left on device" in line and str(tmp_path) in line

@@ -161,16 +161,16 @@ def refuge(tmp_path, monkeypatch):
 
 def full(monkeypatch, *folders, parts=PARTS):
     """Lets files with certain names not be written into folders."""
-    written_whole = results.written_whole
+    atomic_write = results.atomic_write
 
     @contextmanager
     def fill(path, overwrite=True):
-        with written_whole(path, overwrite) as partial:
+        with atomic_write(path, overwrite) as partial:
             yield partial
             if path.parent.name in folders and path.name.endswith(parts):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(results, "written_whole", fill)
+    monkeypatch.setattr(results, "atomic_write", fill)
 
 
 def test_a_missing_folder_is_made(run, tmp_path):

@@ -38,7 +38,7 @@ def writing(where: str | Path, remedy: str) -> Iterator[None]:
 
 
 @contextmanager
-def written_whole(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Path]:
     """Yields a path to write to, and moves the file to its place once it is complete.
 
     Args:
@@ -55,7 +55,7 @@ def written_whole(path: str | os.PathLike, overwrite: bool = True) -> Iterator[P
     """
     path = Path(path)
     remove_stale(path.parent)
-    partial = passing_path(path.parent)
+    partial = temporary_path(path.parent)
     partial.open("x").close()  # With the permissions of a new file of this process.
     try:
         yield partial
@@ -68,7 +68,7 @@ def written_whole(path: str | os.PathLike, overwrite: bool = True) -> Iterator[P
         partial.unlink(missing_ok=True)
 
 
-def passing_path(directory: Path) -> Path:
+def temporary_path(directory: Path) -> Path:
     """Returns a path in a folder for an incomplete file, which no other process uses."""
     return directory / f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from brainprop.common.errors import one_line
-from brainprop.common.files import written_whole
+from brainprop.common.files import atomic_write
 
 
 def cached_images(
@@ -42,7 +42,7 @@ def cached_images(
         return images
     print(f"decoding {shape[0]} images, once: {cache} keeps them", file=sys.stderr)
     try:
-        with written_whole(cache) as partial, partial.open("wb") as file:
+        with atomic_write(cache) as partial, partial.open("wb") as file:
             file.write(digest)
             for image in decode():
                 file.write(image.tobytes())

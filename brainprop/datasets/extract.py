@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from brainprop.common.arguments import ArgumentParser
 from brainprop.common.commands import SUCCESS, run_command
-from brainprop.common.files import passing_path, remove_stale, writing
+from brainprop.common.files import remove_stale, temporary_path, writing
 from brainprop.common.reading import check_regular, reading
 from brainprop.datasets.tiny_imagenet import FOLDER, SOURCE, prefix_of
 
@@ -76,7 +76,7 @@ def _write(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], directory: 
     folder = directory / FOLDER
     folder.mkdir(exist_ok=True)
     remove_stale(folder)
-    partial = passing_path(folder)  # Of this process alone.
+    partial = temporary_path(folder)  # Of this process alone.
     total = sum(member.file_size for member in members)
     # Without a terminal, disable=None shows no bar.
     with tqdm(total=total, desc="Extracting", unit="B", unit_scale=True, disable=None) as progress:

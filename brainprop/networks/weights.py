@@ -21,7 +21,7 @@ import keras
 import numpy as np
 
 from brainprop.common.errors import BrainPropError
-from brainprop.common.files import check_readable, written_whole
+from brainprop.common.files import atomic_write, check_readable
 from brainprop.common.reading import reading
 from brainprop.rules.feedback import feedback_weights
 
@@ -54,7 +54,7 @@ def save_weights(model: keras.Model, path: str | os.PathLike, overwrite: bool = 
         OSError: If the file cannot be written.
     """
     content = serialized(model)
-    with written_whole(path, overwrite) as partial:
+    with atomic_write(path, overwrite) as partial:
         partial.write_bytes(content)
 
 

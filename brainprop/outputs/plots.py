@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from brainprop.common.files import writing, written_whole
+from brainprop.common.files import atomic_write, writing
 from brainprop.paper import ALGORITHMS
 
 if TYPE_CHECKING:  # A figure of results that are on disk does without TensorFlow.
@@ -355,7 +355,7 @@ def save_figure(figure: Figure, path: Path) -> None:
     Raises:
         BrainPropError: If it cannot be written. An earlier file is then left as it was.
     """
-    with writing(path, "make room or choose another folder"), written_whole(path) as partial:
+    with writing(path, "make room or choose another folder"), atomic_write(path) as partial:
         write_figure(figure, partial, path.suffix[1:].lower(), dpi=150)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from brainprop.common.errors import BrainPropError, one_line
-from brainprop.common.files import written_whole
+from brainprop.common.files import atomic_write
 from brainprop.networks.weights import serialized
 from brainprop.outputs import plots
 from brainprop.outputs.summary import write_summary
@@ -77,7 +77,7 @@ def _save(run: Run, writers: Writers, directory: Path) -> tuple[list[Path], dict
         problems: dict[str, Exception] = {}
         for part, write in writers.items():
             try:
-                with written_whole(targets[part], overwrite=own) as passing:
+                with atomic_write(targets[part], overwrite=own) as passing:
                     write(passing)
                 saved.append(targets[part])
             except Exception as error:  # Whatever it is, the other files matter.

@@ -140,14 +140,14 @@ def _dry_run(experiments: Sequence[Experiment], arguments: argparse.Namespace) -
                 finished += 1
                 print(f"{files.name}: {status.value}")
             continue
-        kind = (experiment.row, str(experiment.departures()))
+        kind = (experiment.row, str(experiment.overrides()))
         if kind not in seconds:
             seconds[kind] = _seconds_per_epoch(experiment, arguments.data_dir)
         epoch, left = seconds[kind], max(0, experiment.epochs - files.epochs)
         total += left * (epoch or 0)
         parts = [f"{files.epochs} of at most {experiment.epochs} epochs" if files.epochs else "new"]
         parts += ["time unknown" if epoch is None else f"at most {duration(left * epoch)}"]
-        parts += [f"busy in {files.holder}"] if files.holder else []
+        parts += [f"busy in {files.locked_by}"] if files.locked_by else []
         print(f"{files.name}: {', '.join(parts)}", flush=True)
     unknown = ", and the time that is unknown" if None in seconds.values() else ""
     counts = f"{_runs(len(experiments))}, {finished} finished"

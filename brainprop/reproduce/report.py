@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from brainprop.common.files import written_whole
+from brainprop.common.files import atomic_write
 from brainprop.outputs import plots
 from brainprop.paper import ALGORITHMS, RESULTS
 from brainprop.reproduce.rows import Line, Row, markdown_table, number, table
@@ -149,7 +149,7 @@ def write_report(rows: Sequence[Row], folder: Path, swept: Sequence[str] = ()) -
         for kind in ("pdf", "png"):
             writers[f"{name}.{kind}"] = partial(plots.write_figure, figure, format=kind, dpi=200)
     for name, write in writers.items():
-        with written_whole(folder / name) as unfinished:
+        with atomic_write(folder / name) as unfinished:
             write(unfinished)
     return [folder / name for name in writers]
 

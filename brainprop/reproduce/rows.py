@@ -55,14 +55,14 @@ class Row:
         return Path(self.experiment.dataset).name
 
     @property
-    def departures(self) -> dict:
+    def overrides(self) -> dict:
         """The settings that are not the paper's, by name."""
-        return self.experiment.departures()
+        return self.experiment.overrides()
 
     @property
     def settings(self) -> str:
         """The settings that are not the paper's: "epochs 2, patience 1"; empty if all are."""
-        return ", ".join(f"{name} {value}" for name, value in self.departures.items())
+        return ", ".join(f"{name} {value}" for name, value in self.overrides.items())
 
     @property
     def network(self) -> tuple:
@@ -73,7 +73,7 @@ class Row:
     @property
     def is_comparable(self) -> bool:
         """Whether the paper has this row: with its settings, on the whole data set."""
-        if self.experiment.row not in RESULTS or self.departures.keys() - COMPARABLE:
+        if self.experiment.row not in RESULTS or self.overrides.keys() - COMPARABLE:
             return False
         dataset = DATASETS[self.experiment.dataset]
         validation_images = {*self.values("validation_images")}
@@ -87,7 +87,7 @@ class Row:
         dataset = DATASETS.get(self.experiment.dataset)
         whole = dataset and dataset.training_images
         remarks = [self.settings] if self.settings else []
-        if "epochs" in self.departures and any(
+        if "epochs" in self.overrides and any(
             result.epochs == self.experiment.epochs for result in self.results
         ):
             remarks[0] = f"cut short: {remarks[0]}"
@@ -144,7 +144,7 @@ def table_rows(results: Iterable[Result]) -> list[Row]:
     for result in results:
         e = result.experiment
         images = None if e.classes else result.training_images
-        groups.setdefault((e.row, images, str(e.departures())), []).append(result)
+        groups.setdefault((e.row, images, str(e.overrides())), []).append(result)
     rows = []
     for (_, images, _), group in groups.items():
         group.sort(key=lambda result: result.experiment.seed)

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TextIO
 
 from brainprop.common.errors import BrainPropError, StdoutLost
-from brainprop.common.files import writing, written_whole
+from brainprop.common.files import atomic_write, writing
 from brainprop.common.startup import start_tensorflow
 from brainprop.experiments import Experiment, data_for
 from brainprop.outputs.summary import read_summary, write_summary
@@ -81,8 +81,8 @@ class RunFiles:
     @property
     def name(self) -> str:
         """Data set, architecture, algorithm, seed, and the settings that are not the paper's."""
-        departures = self.experiment.departures().items()
-        settings = "".join(f"_{name}={value}" for name, value in departures)
+        overrides = self.experiment.overrides().items()
+        settings = "".join(f"_{name}={value}" for name, value in overrides)
         return f"{self.experiment.name}_seed{self.experiment.seed}{settings}"
 
     @property
@@ -125,7 +125,7 @@ class RunFiles:
         return checkpoints.epochs(self.checkpoint_dir)
 
     @property
-    def holder(self) -> str | None:
+    def locked_by(self) -> str | None:
         """The process that has the run, if one has."""
         try:
             with self.lock.open() as file:
@@ -264,7 +264,7 @@ def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
         return Attempt(Status.INTERRUPTED, message, run.interrupted_by)
     if run.best_epoch:
         save_weights(run.model, files.weights)
-    with written_whole(files.result) as partial:
+    with atomic_write(files.result) as partial:
         write_summary(run, partial)
     files.clear()
     if run.outcome is Outcome.DIVERGED:

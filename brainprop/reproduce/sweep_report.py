@@ -67,9 +67,9 @@ def find_sweeps(rows: Sequence[Row], names: Sequence[str] = ()) -> tuple[list[Sw
     Returns:
         The sweeps; and the other rows, with those of the paper's settings.
     """
-    departures = {name: None for row in rows for name in row.departures if name not in NO_SWEEP}
+    overrides = {name: None for row in rows for name in row.overrides if name not in NO_SWEEP}
     sweeps, swept = [], set()
-    for name in departures | dict.fromkeys(names):
+    for name in overrides | dict.fromkeys(names):
         groups: dict[tuple, list[Row]] = {}
         for row in rows:
             groups.setdefault((row.experiment.row, _without(row, name)), []).append(row)
@@ -98,4 +98,4 @@ def _order(value) -> tuple:
 
 def _without(row: Row, name: str) -> str:
     """Returns the settings that are not the paper's, without one of them."""
-    return ", ".join(f"{key} {value}" for key, value in row.departures.items() if key != name)
+    return ", ".join(f"{key} {value}" for key, value in row.overrides.items() if key != name)

@@ -190,10 +190,10 @@ class LearningRule(keras.Model):
         """Returns the metrics; labels reach them in the form in which they came first."""
         labels, classes = tf.convert_to_tensor(single(y)), y_pred.shape[-1]
         if self._labels_by_class is None:
-            self._labels_by_class = is_by_class(labels, classes)
-        if self._labels_by_class and not is_by_class(labels, classes):
+            self._labels_by_class = is_one_hot(labels, classes)
+        if self._labels_by_class and not is_one_hot(labels, classes):
             labels = class_probabilities(labels, classes)
-        elif is_by_class(labels, classes) and not self._labels_by_class:
+        elif is_one_hot(labels, classes) and not self._labels_by_class:
             labels = class_indices(labels, classes)
         return super().compute_metrics(x, labels, y_pred, single(sample_weight))
 
@@ -254,7 +254,7 @@ def single(value):
     return parts[0]
 
 
-def is_by_class(labels: tf.Tensor, classes: int) -> bool:
+def is_one_hot(labels: tf.Tensor, classes: int) -> bool:
     """Returns whether labels have a column for each class: one-hot or soft labels."""
     return labels.shape.rank == 2 and labels.shape[1] in (classes, None)
 
@@ -275,7 +275,7 @@ def class_indices(labels, classes: int) -> tf.Tensor:
             `trial_weights` makes the loss NaN.
     """
     labels = tf.convert_to_tensor(labels)
-    if is_by_class(labels, classes):
+    if is_one_hot(labels, classes):
         labels = tf.ensure_shape(labels, (None, classes))  # They may come without a known width.
         indices = tf.argmax(labels, axis=-1, output_type=tf.int32)
         return tf.where(tf.reduce_max(labels, axis=-1) > 0, indices, -1)
@@ -301,7 +301,7 @@ def class_probabilities(labels, classes: int) -> tf.Tensor:
         Exception: As `class_indices`.
     """
     labels = tf.convert_to_tensor(labels)
-    if is_by_class(labels, classes):
+    if is_one_hot(labels, classes):
         return tf.cast(tf.ensure_shape(labels, (None, classes)), tf.float32)
     return tf.one_hot(class_indices(labels, classes), classes)
 
@@ -339,7 +339,7 @@ def trial_weights(
 
 def _are_valid(labels: tf.Tensor, classes: int) -> tf.Tensor:
     """Returns for each trial whether its label is a class, or finite numbers for the classes."""
-    if is_by_class(labels, classes):
+    if is_one_hot(labels, classes):
         return tf.reduce_all(tf.math.is_finite(tf.cast(labels, tf.float32)), axis=-1)
     indices = _integers(labels, classes)
     return (indices >= 0) & (indices < classes)

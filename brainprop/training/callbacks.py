@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from brainprop.common.errors import BrainPropError
-from brainprop.common.files import written_whole
+from brainprop.common.files import atomic_write
 from brainprop.training.run import MAX_LOSS, has_diverged
 
 
@@ -148,7 +148,7 @@ class CSVLog(keras.callbacks.Callback):
     def _write(self):
         figures = sorted(self.model.history.history.items())
         columns = {name: values for name, values in figures if np.ndim(values) == 1}
-        with written_whole(self.path) as partial, partial.open("w", newline="") as file:
+        with atomic_write(self.path) as partial, partial.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["epoch", *columns])
             writer.writerows(zip(itertools.count(), *columns.values()))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from brainprop.common.errors import BrainPropError
-from brainprop.common.files import make_directory, writing, written_whole
+from brainprop.common.files import atomic_write, make_directory, writing
 from brainprop.common.plugins import plugin_names
 from brainprop.common.reading import check_regular, reading
 from brainprop.experiments import Experiment
@@ -221,7 +221,7 @@ def save(checkpoint: Checkpoint, directory: Path) -> Path:
     }
     path = directory / f"checkpoint-{checkpoint.epoch:04d}.npz"
     with writing(path, _RESUME):
-        with written_whole(path) as partial, partial.open("wb") as file:
+        with atomic_write(path) as partial, partial.open("wb") as file:
             np.savez(file, state=np.array(json.dumps(state)), **arrays)
         for old in paths(directory)[:-KEPT]:
             old.unlink(missing_ok=True)

@@ -34,11 +34,11 @@ class Evaluation:
 
     def correct(self, k: int = 1) -> int:
         """Returns the number of images whose label is among the `k` best classes."""
-        return int((best_classes(self.outputs, k) == self.labels[:, np.newaxis]).sum())
+        return int((top_k(self.outputs, k) == self.labels[:, np.newaxis]).sum())
 
     def confusion_matrix(self) -> np.ndarray:
         """Returns how many images of each class (row) were taken for each class (column)."""
-        answers, classes = best_classes(self.outputs, 1)[:, 0], self.outputs.shape[1]
+        answers, classes = top_k(self.outputs, 1)[:, 0], self.outputs.shape[1]
         return tf.math.confusion_matrix(self.labels, answers, classes).numpy()
 
 
@@ -84,7 +84,7 @@ def predict(model: LearningRule, images: np.ndarray) -> np.ndarray:
         return model.predict(batches, verbose=1 if with_bar else 0)
 
 
-def best_classes(outputs: np.ndarray, k: int) -> np.ndarray:
+def top_k(outputs: np.ndarray, k: int) -> np.ndarray:
     """Returns the classes of the `k` largest outputs, best first; of equals, the first one.
 
     Args:
