@@ -236,8 +236,11 @@ def test_two_processes_share_the_runs_and_one_goes_on_with_what_the_other_was_ki
 
 def test_a_stdout_that_ends_while_training_ends_the_whole_command(tmp_path):
     run = RunFiles(tmp_path, dense(epochs=500, patience=500))
-    process = start(*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--results", tmp_path,
-                    "--epochs", 500, "--patience", 500)  # fmt: skip
+    command = [sys.executable, "-m", "brainprop.reproduce", *DENSE, "--algorithms", "EBP",
+               "--seeds", "1-2", "--results", tmp_path, "--epochs", 500,
+               "--patience", 500]  # fmt: skip
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([*map(str, command)], cwd=PROJECT, **pipes)
     wait_for_checkpoint(run, process)
     process.stdout.close()
     assert process.wait(timeout=120) == 2
