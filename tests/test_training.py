@@ -30,6 +30,8 @@ from brainprop.training.fit import Outcome, train
 
 pytestmark = pytest.mark.usefixtures("small_networks")
 
+FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds")
+
 
 def experiment(architecture="smallconv", **overrides):
     settings = {"batch_size": 50, "epochs": 4} | overrides
@@ -266,7 +268,7 @@ def test_a_checkpoint_of_an_earlier_version_is_resumed(data, tmp_path):
     state = json.loads(str(arrays["state"]))
     del state["plugins"]
     state["settings"] = {name: state["settings"][name] for name in SETTINGS_OF_89D5C4C}
-    state["history"] = {name: state["history"][name] for name in checkpoints.FIGURES}
+    state["history"] = {name: state["history"][name] for name in FIGURES}
     arrays["state"] = np.array(json.dumps(state))
     np.savez(path, **arrays)
     variables = checkpoints.load(path).variables

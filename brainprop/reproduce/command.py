@@ -236,13 +236,7 @@ def _experiments(arguments: argparse.Namespace) -> list[Experiment]:
             *network,
             algorithm,
             seed=seed,
-            **{
-                name: value
-                for name, value in settings_given(
-                    argparse.Namespace(**given | {"seed": None} | point)
-                ).items()
-                if has_setting(algorithm, name)
-            },
+            **_settings_of(algorithm, given | {"seed": None} | point),
         )
         for seed in arguments.seeds or PAPER_SEEDS
         for network in networks
@@ -251,6 +245,12 @@ def _experiments(arguments: argparse.Namespace) -> list[Experiment]:
         for point in grid(sweeps, algorithm)
     ]
     return list(dict.fromkeys(experiments))
+
+
+def _settings_of(algorithm: str, given: dict) -> dict:
+    """Returns the settings that are given and that the algorithm has."""
+    settings = settings_given(argparse.Namespace(**given))
+    return {name: value for name, value in settings.items() if has_setting(algorithm, name)}
 
 
 def _check_cluster(arguments: argparse.Namespace) -> None:

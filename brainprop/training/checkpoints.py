@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 KEPT = 2
 # A resumed run may train longer or stop sooner; anything else would make it another run.
 ADJUSTABLE = ("epochs", "patience")
-FIGURES = ("accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds")
 _RESUME = "set that right, then resume with --resume (brainprop.reproduce: with the same command)"
 _NAME = re.compile(r"checkpoint-\d{4,}")
 
