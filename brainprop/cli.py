@@ -126,7 +126,7 @@ def _report(run: Run, saved: Sequence[Path], resumable: bool) -> None:
     if run.outcome is Outcome.INTERRUPTED and resumable:
         words = sys.orig_argv
         resume = words if "--resume" in words else [*words, "--resume"]
-        print(f"go on with: {shlex.join(resume)}")
+        print(f"resume with: {shlex.join(resume)}")
     if run.test_accuracy is not None:
         print(f"test accuracy {run.test_accuracy:.4f}, of the best epoch's weights")
     if run.best_epoch:

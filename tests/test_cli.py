@@ -334,7 +334,7 @@ def test_ctrl_c_saves_and_tells_how_to_go_on(tmp_path):
     assert process.returncode == 130 and err == ""
     assert (tmp_path / "MNIST_conv_BrainProp_weights.h5").exists()
     assert re.search(
-        r"^go on with: \S*python\S* .*main\.py MNIST conv .* --resume$", out, re.MULTILINE
+        r"^resume with: \S*python\S* .*main\.py MNIST conv .* --resume$", out, re.MULTILINE
     )
     assert re.match(r"best validation accuracy 0\.\d{4} at epoch", out.strip().splitlines()[-1])
 

@@ -16,7 +16,9 @@ from brainprop.rules.ebp import EBP
 from brainprop.training import diagnostics
 from brainprop.training.callbacks import CSVLog
 from brainprop.training.diagnostics import ERROR_BIN_CENTERS, Diagnostics, measure, probe_batches
-from brainprop.training.fit import Outcome, Run, splits, train
+from brainprop.training.fit import train
+from brainprop.training.prepare import splits
+from brainprop.training.run import Outcome, Run
 
 LEARNING_RATE = 0.25
 pytestmark = pytest.mark.usefixtures("small_networks")

@@ -332,7 +332,7 @@ def test_the_figure_shows_the_accuracies_that_a_long_run_comes_to_not_its_steep_
 
 def test_the_summary_of_a_run_is_what_the_report_reads(tmp_path):
     from brainprop.outputs.summary import write_summary
-    from brainprop.training.fit import Outcome, Run
+    from brainprop.training.run import Outcome, Run
 
     history = {
         "loss": [0.5, 0.2], "val_loss": [0.4, 0.3], "val_accuracy": [0.5, 0.9],

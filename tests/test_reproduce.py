@@ -457,7 +457,7 @@ def test_a_device_that_fails_as_the_network_is_built_fails_that_run(tmp_path, mo
     def build(_):
         raise tf.errors.ResourceExhaustedError(None, None, "no memory left on the GPU")
 
-    monkeypatch.setattr("brainprop.training.fit.model_for", build)
+    monkeypatch.setattr("brainprop.training.prepare.model_for", build)
     attempt = complete(dense(epochs=1), tmp_path, PROJECT)
     assert attempt.status is Status.FAILED and "no memory left" in attempt.message
     monkeypatch.setattr("brainprop.reproduce.estimates.model_for", build)

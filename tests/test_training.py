@@ -26,7 +26,8 @@ from brainprop.training import fit as training
 from brainprop.training.batches import evaluation_batches, training_batches
 from brainprop.training.callbacks import CSVLog, Interruption
 from brainprop.training.evaluation import evaluate
-from brainprop.training.fit import Outcome, train
+from brainprop.training.fit import train
+from brainprop.training.run import Outcome
 
 pytestmark = pytest.mark.usefixtures("small_networks")
 

@@ -1,4 +1,4 @@
-"""Reading files that may be damaged: one type of error, whatever the parser raises."""
+"""Reading files that may be damaged: one type of error, regardless of what the parser raises."""
 
 import contextlib
 import errno

@@ -77,7 +77,7 @@ def find_here(source: Source, data_dir: str | Path | None = None) -> Path | None
     for place in _places(data_dir):
         candidates = [*_candidates(source, place)]
         if place in given and source.files and not _missing(source, place):
-            candidates.insert(0, place)  # The data set's own folder, whatever its name.
+            candidates.insert(0, place)  # The data set's own folder, regardless of its name.
         missing = {path: len(_missing(source, path)) for path in candidates}
         for path in sorted(candidates, key=lambda path: missing[path] > 0):
             if not missing[path] or missing[path] < len(source.files):

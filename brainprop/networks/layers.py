@@ -11,35 +11,34 @@ from brainprop.common.devices import replica_seed
 class LocallyConnected2D(keras.layers.Layer):
     """A 2D convolution whose weights differ from position to position.
 
-    Keras 2 had this layer. The arguments are the same, but for `data_format` (images are channels
-    last) and `implementation`, and so is the layout of the weights, that of `implementation=1`.
+    Arguments and weights are those of Keras 2's layer with `implementation=1` and channels last.
 
     Args:
-        filters: Number of output channels.
+        filters: The number of output channels.
         kernel_size: Height and width of the receptive field, an integer or a pair.
-        strides: Along height and width, an integer or a pair.
+        strides: Strides along height and width, an integer or a pair. Defaults to 1.
         padding: Only `"valid"`: every receptive field lies within the image.
-        activation: Applied to the outputs; by default none.
-        use_bias: Whether to add a bias, one for each position and channel.
-        kernel_initializer, bias_initializer: Of the initial weights.
-        kernel_regularizer, bias_regularizer: Added to the model's losses; by default none.
-        kernel_constraint, bias_constraint: Applied after every update; by default none.
+        activation: Activation of the outputs. Defaults to none.
+        use_bias: Whether to add a bias, one for each position and channel. Defaults to True.
+        kernel_initializer, bias_initializer: Initializers of the weights.
+        kernel_regularizer, bias_regularizer: Regularizers of the weights. Default to none.
+        kernel_constraint, bias_constraint: Constraints of the weights. Default to none.
         **kwargs: As for `keras.layers.Layer`.
 
     Input shape:
-        `(batch, height, width, channels)`; only the batch may be unknown.
+        `(batch, height, width, channels)`, where only the batch size can be unknown.
 
     Output shape:
-        `(batch, rows, columns, filters)`, where `rows = (height - kernel_height) // stride + 1`,
-        and the columns alike.
+        `(batch, rows, columns, filters)`, where `rows = (height - kernel_height) // stride + 1`;
+        columns likewise.
 
     Weights:
-        kernel: `(rows * columns, kernel_height * kernel_width * channels, filters)`; positions row
-            by row, the middle axis in the order kernel row, kernel column, channel.
+        kernel: `(rows * columns, kernel_height * kernel_width * channels, filters)`. Positions are
+            row by row; the middle axis is in the order kernel row, kernel column, channel.
         bias: `(rows, columns, filters)`.
 
     Raises:
-        ValueError: A size is not positive, the padding is not "valid", or the images have no
+        ValueError: If a size is not positive, the padding is not "valid", or the images have no
             fixed size or are smaller than the kernel.
 
     Reference:
@@ -118,7 +117,7 @@ class LocallyConnected2D(keras.layers.Layer):
         _, height, width, channels = inputs.shape
         _, rows, columns, filters = self.compute_output_shape(inputs.shape)
         # With positions first and images last, one gather copies long runs of numbers to where
-        # one matrix product per position wants them, and its gradient adds them up as swiftly.
+        # one matrix product per position takes them, and its gradient adds them up as fast.
         pixels = tf.reshape(tf.transpose(inputs, [1, 2, 3, 0]), [height * width, channels, -1])
         fields = tf.gather(pixels, self.receptive_fields)
         fields = tf.reshape(fields, [rows * columns, kernel.shape[1], -1])
@@ -156,7 +155,7 @@ class LocallyConnected2D(keras.layers.Layer):
 
 
 def _pair(name: str, value) -> tuple[int, int]:
-    """A size along height and width, from an integer or a pair."""
+    """Returns a size along height and width, from an integer or a pair."""
     pair = (value, value) if isinstance(value, int) else tuple(value)
     if len(pair) != 2 or not all(isinstance(n, int) and n > 0 for n in pair):
         raise ValueError(f"{name} must be a positive integer or a pair of them, not {value!r}")
@@ -220,7 +219,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if not self._can_be_fused(inputs, mask):
             return super().call(inputs, training=training, mask=mask)
         learning = training and self.trainable
-        # Scale, offset and statistics are float32, whatever the precision of the images.
+        # Scale, offset and statistics are float32, regardless of the precision of the images.
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs,
             scale=tf.cast(self.gamma, tf.float32),

@@ -38,7 +38,7 @@ def _commit() -> str | None:
     return told.stdout.strip()
 
 
-COMMIT = _commit()  # Of the start: the files can change while a run goes on.
+COMMIT = _commit()  # At the start: the files can change during a run.
 
 
 def summary(run: Run) -> dict:

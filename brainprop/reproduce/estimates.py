@@ -10,7 +10,7 @@ from brainprop.experiments import Experiment
 from brainprop.networks.models import model_for
 from brainprop.training.batches import evaluation_batches, training_batches
 from brainprop.training.evaluation import EVALUATION_BATCH_SIZE
-from brainprop.training.fit import splits
+from brainprop.training.prepare import splits
 
 WARM_UP, MEASURED = 2, 3  # The first step compiles.
 

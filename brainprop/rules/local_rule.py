@@ -1,8 +1,8 @@
 """BrainProp as the brain would compute it: local, trial by trial, nothing differentiated.
 
-`BrainProp` of `learning_rules.py` is what trains large networks; this is the same rule written
-out, to be read. Every change of a synapse follows from what is at that synapse, its tag, and from
-one number that is broadcast to all of them, the reward-prediction error.
+`rules.brainprop.BrainProp` trains large networks. This is the same rule written out, to be read.
+A synapse changes by its own tag and by one number that all synapses receive, the reward-prediction
+error.
 
 Source: "Attention-Gated Brain Propagation: How the brain can implement reward-based error
 backpropagation", NeurIPS 2020.
@@ -16,33 +16,32 @@ import numpy as np
 class LocalNetwork:
     """A fully connected network of ReLU units, without biases, that learns trial by trial.
 
-    Two sets of connections link its layers. Feedforward connections lead from the stimulus to the
-    output units, whose activities are the Q-values `q_k`. Feedback connections lead attention from
-    the selected output unit down to the first hidden layer; they have weights of their own, and
-    learn by the same rule:
+    Feedforward connections lead from the stimulus to the output units, whose activities are the
+    Q-values `q_k`. Feedback connections lead attention from the selected output unit down to the
+    first hidden layer. They have weights of their own. Both learn by the same rule:
 
         dW = learning_rate * (delta * tag - weight_decay * W)
 
-    Attributes:
-        feedforward: The weights from each layer to the one above, the stimulus first; each of
-            shape `(units below, units above)`, as a Keras kernel, float32.
-        feedback: The weights from each layer to the one below, down to the first hidden layer;
-            `feedback[i]` is the way back of `feedforward[i + 1]`, of shape
-            `(units above, units below)`, float32.
-        learning_rate, exploration_rate, weight_decay: As given; may be set at any time.
-
     Args:
         units: The number of units in each layer, from the stimulus to the classes.
-        learning_rate: Of every synapse.
-        kernel_stddev: Standard deviation of the initial weights, from a normal distribution of
-            mean 0.
+        learning_rate: The learning rate of every synapse.
+        kernel_stddev: The standard deviation of the initial weights, which are normally
+            distributed around 0.
         exploration_rate: Epsilon, the probability of a class drawn from the Boltzmann
-            distribution of the Q-values, in [0, 1]; 0 is greedy.
-        weight_decay: What each weight loses, as a part of itself, in units of the learning rate;
-            that of Keras's `L2(weight_decay / 2)`.
-        random_feedback: Whether the feedback weights start as random numbers of their own. By
-            default they start as the transposes of the feedforward weights.
-        seed: Of the initial weights and the exploration, an integer.
+            distribution of the Q-values, in [0, 1]; 0 is greedy. Defaults to 0.02.
+        weight_decay: The part of itself that each weight loses, times the learning rate; the same
+            as Keras's `L2(weight_decay / 2)`. Defaults to 0.
+        random_feedback: Whether the feedback weights start as random numbers of their own.
+            Defaults to False: they start as the transposed feedforward weights.
+        seed: Seed of the initial weights and of exploration, an integer. Defaults to a random one.
+
+    Attributes:
+        feedforward: The weights from each layer to the one above, the stimulus first. Each has the
+            shape `(units below, units above)`, as a Keras kernel, float32.
+        feedback: The weights from each layer to the one below, down to the first hidden layer.
+            `feedback[i]` is the way back of `feedforward[i + 1]`, shape
+            `(units above, units below)`, float32.
+        learning_rate, exploration_rate, weight_decay: The arguments, which can be set at any time.
 
     Example:
         network = LocalNetwork([784, 100, 50, 10], learning_rate=0.03, kernel_stddev=0.1)
@@ -76,7 +75,7 @@ class LocalNetwork:
         ]
 
     def trial(self, stimulus: np.ndarray, label: int) -> float:
-        """Looks at a stimulus, selects a class, is rewarded or not, and learns from it.
+        """Shows a stimulus; the network selects a class, is rewarded or not, and learns from it.
 
         Args:
             stimulus: The activities of the input units, shape `(units[0],)`.
@@ -99,7 +98,7 @@ class LocalNetwork:
             gate = activity > 0
             attention.insert(0, gate * (attention[0] @ feedback))
 
-        # A synapse's tag is the activity of the unit below it x the attention to the one above, and
+        # A synapse's tag is the activity of the unit below times the attention to the unit above,
         # the same in both directions between two units.
         tags = [np.outer(below, above) for below, above in zip(activities, attention, strict=True)]
         for weights, tag in zip(self.feedforward, tags, strict=True):
@@ -109,14 +108,14 @@ class LocalNetwork:
         return reward
 
     def activities(self, stimulus: np.ndarray) -> list[np.ndarray]:
-        """The feedforward sweep, for one stimulus or for many at once.
+        """Returns the activities after the feedforward sweep, for one stimulus or many at once.
 
         Args:
             stimulus: Shape `(..., units[0])`.
 
         Returns:
-            The activities of each layer, shape `(..., units[i])`: the stimulus itself, ReLU units,
-            and last the output units, which are linear.
+            The activities of each layer, shape `(..., units[i])`: the stimulus itself, the ReLU
+            units, and the linear output units.
         """
         activities = [stimulus]
         for weights in self.feedforward[:-1]:
@@ -124,23 +123,22 @@ class LocalNetwork:
         return [*activities, activities[-1] @ self.feedforward[-1]]
 
     def select_class(self, q_values: np.ndarray) -> int:
-        """Max-Boltzmann exploration: the greedy class, or with probability epsilon a drawn one."""
+        """Selects the greedy class, or with probability epsilon a drawn one (Max-Boltzmann)."""
         if self.rng.random() >= self.exploration_rate:
             return int(np.argmax(q_values))
         boltzmann = np.exp(q_values - np.max(q_values), dtype=np.float64)
         return int(self.rng.choice(len(q_values), p=boltzmann / boltzmann.sum()))
 
     def update(self, weights: np.ndarray, tag: np.ndarray, reward_prediction_error: float) -> None:
-        """Changes the weights of one set of synapses in place; `tag` has their shape."""
+        """Changes the weights of a set of synapses in place; `tag` has their shape."""
         weights += self.learning_rate * (
             reward_prediction_error * tag - self.weight_decay * weights
         )
 
     def angles(self) -> list[float]:
-        """Degrees between feedback weights and the feedforward weights whose way back they are.
+        """Returns the angle between each feedback kernel and its transposed partner, in degrees.
 
-        0 means that they are the transposes, up to a factor; 90 is what independent random ones
-        have on average. One number for each of `feedback`.
+        0 means that they are alike up to a factor; independent random ones have 90 on average.
         """
         return [
             angle(feedforward.T, feedback)
@@ -149,6 +147,6 @@ class LocalNetwork:
 
 
 def angle(a: np.ndarray, b: np.ndarray) -> float:
-    """The angle in degrees between two arrays of one shape, taken as vectors."""
+    """Returns the angle in degrees between two arrays of one shape, taken as vectors."""
     cosine = np.vdot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b))
     return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))

@@ -1,4 +1,4 @@
-"""Keras callbacks: best weights, learning rate, divergence, signals, history, the CSV log."""
+"""Keras callbacks: best weights, learning rate, divergence, signals, history, checkpoints, CSV."""
 
 import csv
 import itertools
@@ -13,6 +13,7 @@ import numpy as np
 
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import atomic_write
+from brainprop.training.checkpoints import Checkpoint, CheckpointFolder
 from brainprop.training.run import MAX_LOSS, has_diverged
 
 
@@ -122,6 +123,77 @@ class History(keras.callbacks.History):
         super().on_epoch_end(epoch, logs)
         for name, values in self.history.items():
             pad_with_nan(epoch + 1, self, name, values[-1])
+
+
+class Checkpointing(keras.callbacks.Callback):
+    """Restores a run from its checkpoint at the start, and writes one after every epoch.
+
+    Args:
+        folder: The folder of the checkpoints.
+        history, best, stopping: The callbacks whose state belongs to the run. They come before
+            this one.
+    """
+
+    def __init__(
+        self,
+        folder: CheckpointFolder,
+        history: History,
+        best: BestWeights,
+        stopping: keras.callbacks.EarlyStopping,
+    ):
+        super().__init__()
+        self.folder, self.progress, self.best, self.stopping = folder, history, best, stopping
+
+    def on_train_begin(self, logs=None):
+        checkpoint, model = self.folder.resumed, self.model
+        if checkpoint is None:
+            return
+        if not model.optimizer.built:  # Loss scaling, which float16 takes, adds variables late.
+            model.optimizer.build(model.trainable_variables)
+        variables = _variables(model)
+        fits = _match(variables, checkpoint.variables)
+        if not fits or not _match(model.weights, checkpoint.best_weights):
+            raise BrainPropError(
+                f"the checkpoint of epoch {checkpoint.epoch} in {self.folder.directory} is of "
+                "another network: choose another folder for checkpoints"
+            )
+        for variable, value in zip(variables, checkpoint.variables, strict=True):
+            variable.assign(value)
+        self.progress.epoch = list(range(checkpoint.epoch))
+        self.progress.history.update(checkpoint.history)
+        self.best.epoch, self.best.accuracy = checkpoint.best_epoch, checkpoint.best_accuracy
+        self.best.weights = checkpoint.best_weights
+        vars(self.stopping).update(checkpoint.early_stopping)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if has_diverged(self.progress.history):
+            return  # The last good checkpoint stays the newest.
+        self.folder.add(
+            Checkpoint(
+                epoch=len(self.progress.epoch),
+                settings=self.folder.settings.settings(),
+                history=self.progress.history,
+                early_stopping={"wait": self.stopping.wait, "best": self.stopping.best},
+                best_epoch=self.best.epoch,
+                best_accuracy=self.best.accuracy,
+                stopped=self.model.stop_training,
+                variables=[np.asarray(variable) for variable in _variables(self.model)],
+                best_weights=self.best.weights,
+                data=self.folder.data,
+            )
+        )
+
+
+def _variables(model: keras.Model) -> list:
+    """Returns the model's variables, its random state included, and the optimizer's."""
+    return [*model.variables, *model.optimizer.variables]
+
+
+def _match(variables: list, values: list[np.ndarray]) -> bool:
+    """Returns whether arrays have the shapes and types of variables."""
+    return [(tuple(v.shape), np.dtype(v.dtype)) for v in variables] == [
+        (value.shape, value.dtype) for value in values
+    ]
 
 
 class CSVLog(keras.callbacks.Callback):

@@ -9,7 +9,6 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,12 +17,7 @@ from brainprop.common.files import atomic_write, make_directory, writing
 from brainprop.common.plugins import plugin_names
 from brainprop.common.reading import check_regular, reading
 from brainprop.experiments import Experiment
-from brainprop.training.run import Schedule, has_diverged
-
-if TYPE_CHECKING:
-    import keras
-
-    from brainprop.training.callbacks import BestWeights, History
+from brainprop.training.run import Schedule
 
 KEPT = 2
 # A resumed run may train longer or stop sooner; anything else would make it another run.
@@ -69,19 +63,19 @@ class Checkpoint:
         return self.epoch >= settings.epochs or (self.stopped and impatient)
 
 
-class Checkpointing:
-    """The checkpoints of a run: the one that it resumes from, and one after every epoch.
+class CheckpointFolder:
+    """The folder of a run's checkpoints: the one that it resumes from, and those that it adds.
 
     Only one run can write into a folder: two would remove each other's checkpoints.
 
     Args:
-        directory: The folder, which is made if need be.
+        directory: The folder. It is created if it is missing.
         settings: The settings of the run.
         data: `datasets.checksum` of its data.
         resume: Whether to resume from the newest checkpoint there, if there is one.
 
     Attributes:
-        resumed: The checkpoint to resume from, if there is one.
+        resumed: The checkpoint to resume from, or `None`.
 
     Raises:
         BrainPropError: If the folder cannot be written to, or its checkpoints are damaged or
@@ -125,85 +119,18 @@ class Checkpointing:
             return f"the run in {self.directory} is finished, after epoch {self.epoch}"
         return f"resuming after epoch {self.epoch}, from {self.directory}"
 
-    def restore(
-        self,
-        model: "keras.Model",
-        history: "History",
-        best: "BestWeights",
-        stopping: "keras.callbacks.EarlyStopping",
-    ) -> None:
-        """Gives the model and the callbacks the state of the checkpoint, if there is one.
-
-        Raises:
-            BrainPropError: If the checkpoint is of another network.
-        """
-        state = self.resumed
-        if state is None:
-            return
-        # Loss scaling, which float16 takes, only now gets variables.
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-        variables = _variables(model)
-        if not _match(variables, state.variables) or not _match(model.weights, state.best_weights):
-            raise BrainPropError(
-                f"the checkpoint of epoch {state.epoch} in {self.directory} is of another network: "
-                "choose another folder for checkpoints"
-            )
-        for variable, value in zip(variables, state.variables, strict=True):
-            variable.assign(value)
-        history.epoch = list(range(state.epoch))
-        history.history.update(state.history)
-        best.epoch, best.accuracy = state.best_epoch, state.best_accuracy
-        best.weights = state.best_weights
-        vars(stopping).update(state.early_stopping)
-
-    def save(
-        self,
-        model: "keras.Model",
-        history: "History",
-        best: "BestWeights",
-        stopping: "keras.callbacks.EarlyStopping",
-    ) -> None:
-        """Writes a checkpoint of the epoch that has just ended, unless its loss has diverged.
+    def add(self, checkpoint: Checkpoint) -> None:
+        """Writes a checkpoint.
 
         Raises:
             BrainPropError: If it cannot be written, or another run writes into the folder too.
         """
-        if has_diverged(history.history):
-            return  # The last good checkpoint stays the newest.
         if not self.known.issuperset(paths(self.directory)):
             raise BrainPropError(
                 f"another run writes checkpoints into {self.directory}, too: "
                 "give each a folder of its own"
             )
-        written = save(
-            Checkpoint(
-                epoch=len(history.epoch),
-                settings=self.settings.settings(),
-                history=history.history,
-                early_stopping={name: getattr(stopping, name) for name in ("wait", "best")},
-                best_epoch=best.epoch,
-                best_accuracy=best.accuracy,
-                stopped=model.stop_training,
-                variables=[np.asarray(variable) for variable in _variables(model)],
-                best_weights=best.weights,
-                data=self.data,
-            ),
-            self.directory,
-        )
-        self.known.add(written)
-
-
-def _variables(model: "keras.Model") -> list:
-    """Returns the model's variables, its random state included, and the optimizer's."""
-    return [*model.variables, *model.optimizer.variables]
-
-
-def _match(variables: list, values: list[np.ndarray]) -> bool:
-    """Returns whether arrays have the shapes and types of variables."""
-    return [(tuple(v.shape), np.dtype(v.dtype)) for v in variables] == [
-        (value.shape, value.dtype) for value in values
-    ]
+        self.known.add(save(checkpoint, self.directory))
 
 
 def save(checkpoint: Checkpoint, directory: Path) -> Path:

@@ -23,7 +23,7 @@ from brainprop.rules.local_rule import angle
 from brainprop.training.batches import evaluation_batches, scaled_images
 from brainprop.training.callbacks import pad_with_nan
 from brainprop.training.evaluation import EVALUATION_BATCH_SIZE
-from brainprop.training.fit import splits
+from brainprop.training.prepare import splits
 
 PROBE_SIZE = 512
 OWN_RULE = "own"  # The rule that the model learns by.

@@ -1,39 +1,34 @@
 """Training: Keras's `fit` with the paper's schedule and stopping rule; the best epoch is kept."""
 
-import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import keras
-import numpy as np
 
 from brainprop.common import devices
 from brainprop.common.commands import give_up_stdout, handled_by
 from brainprop.common.errors import BrainPropError, StdoutLost
 from brainprop.common.files import writing
-from brainprop.datasets.table import Data, Split, checksum, hold_out
-from brainprop.experiments import Experiment, check_batch_size, data_for
-from brainprop.networks.models import model_for
-from brainprop.networks.optimizers import SGD
+from brainprop.datasets.table import Data, checksum
+from brainprop.experiments import Experiment, check_batch_size
 from brainprop.rules.base import LearningRule
 from brainprop.training.batches import evaluation_batches, takes_scaled_images, training_batches
 from brainprop.training.callbacks import (
     BestWeights,
+    Checkpointing,
     History,
     Interrupted,
     Interruption,
     LearningRate,
     StopOnDivergence,
 )
-from brainprop.training.checkpoints import Checkpointing
+from brainprop.training.checkpoints import CheckpointFolder
 from brainprop.training.evaluation import EVALUATION_BATCH_SIZE, evaluate
+from brainprop.training.prepare import prepared
 from brainprop.training.progress import Progress
 from brainprop.training.run import Outcome, Run, Schedule, has_diverged
-
-__all__ = ["Outcome", "Run", "Schedule", "splits", "train"]
 
 
 def train(
@@ -104,7 +99,7 @@ def train(
     given = {name: value for name, value in given.items() if value is not None}
     if resume and checkpoint_dir is None:
         raise BrainPropError("resume needs checkpoint_dir: name the folder to resume from")
-    settings, model, data, sets = _prepared(experiment, data, given)
+    settings, model, data, sets = prepared(experiment, data, given)
     train_set, validation_set, test_set = sets
     tested = validation_set is not test_set
     check_batch_size(settings.batch_size, len(train_set[0]))
@@ -135,17 +130,11 @@ def train(
     ]
     first_epoch, finished = 0, False
     if checkpoint_dir is not None:
-        saved = Checkpointing(checkpoint_dir, settings, checksum(data), resume)
-        first_epoch, finished = saved.epoch, saved.is_finished
-        state = model, history, best, stopping
-        watchers.append(
-            keras.callbacks.LambdaCallback(
-                on_train_begin=lambda logs: saved.restore(*state),
-                on_epoch_end=lambda epoch, logs: saved.save(*state),
-            )
-        )
+        folder = CheckpointFolder(checkpoint_dir, settings, checksum(data), resume)
+        first_epoch, finished = folder.epoch, folder.is_finished
+        watchers.append(Checkpointing(folder, history, best, stopping))
         if resume and verbose:
-            print(saved.start)
+            print(folder.start)
     if not finished:
         progress.print_setting(model.count_params())
     scaled = takes_scaled_images(model)
@@ -191,98 +180,6 @@ def train(
         model=model,
         resumed=first_epoch > 0,
     )
-
-
-def _prepared(
-    experiment: Experiment | LearningRule, data: Data | None, given: dict
-) -> tuple[Experiment | Schedule, LearningRule, Data, tuple[Split, Split, Split]]:
-    """Returns the settings, the model, the data and its `splits` from the arguments of `train`."""
-    if isinstance(experiment, Experiment):
-        settings = dataclasses.replace(experiment, **given)
-        model = model_for(settings)
-        data = _checked_data(model, data_for(settings) if data is None else data)
-        return settings, model, data, splits(data, settings)
-    model = _checked_model(experiment)
-    schedule = _schedule(model, given)
-    train_set, test_set = data = _checked_data(model, data)
-    return schedule, model, data, (train_set, test_set, test_set)
-
-
-def splits(data: Data, experiment: Experiment) -> tuple[Split, Split, Split]:
-    """Returns the images to train on, to choose the best epoch on, and to test its weights on."""
-    train_set, test_set = data
-    if not experiment.validation_split:
-        return train_set, test_set, test_set
-    return *hold_out(train_set, experiment.validation_split, experiment.seed), test_set
-
-
-def _checked_model(model) -> LearningRule:
-    """Checks that a model is one that `train` can train."""
-    if not isinstance(model, LearningRule):
-        raise BrainPropError(
-            f"train takes an Experiment, or a BrainProp or EBP model, not {type(model).__name__}: "
-            "make a Keras model one with BrainProp.from_model(model)"
-        )
-    if not model.compiled:
-        raise BrainPropError(
-            f"the model {model.name!r} is not compiled: call "
-            'model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"])'
-        )
-    if len(model.inputs) != 1:
-        raise BrainPropError(
-            f"train takes networks with one input, and {model.name!r} has {len(model.inputs)}: "
-            "use its fit"
-        )
-    return model
-
-
-def _schedule(model: LearningRule, given: dict) -> Schedule:
-    """Returns how a model is trained: on the paper's schedule, or by its own optimizer alone."""
-    optimizer: Any = model.optimizer
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # Loss scaling wraps it.
-    config = optimizer.get_config()
-    is_number = isinstance(config["learning_rate"], float)
-    is_sgd = type(optimizer) in (keras.optimizers.SGD, SGD)
-    is_plain = is_sgd and not config["momentum"] and is_number
-    if is_plain:
-        given = {"halving_epochs": Experiment.halving_epochs} | given
-    if "halving_epochs" in given and not is_number:
-        raise BrainPropError(
-            "halving_epochs needs an optimizer with a number as its learning rate, which this one "
-            "has no: leave it out"
-        )
-    rate = config["learning_rate"] if "halving_epochs" in given else None
-    return Schedule(model.name, type(model).__name__, rate, **given)
-
-
-def _checked_data(model: LearningRule, data) -> Data:
-    """Returns the data as arrays, and checks that images and labels go together."""
-    if isinstance(data, Experiment):
-        raise BrainPropError("train(experiment) builds its model: leave the model out")
-    try:
-        (x_train, y_train), (x_test, y_test) = data
-    except (TypeError, ValueError) as error:
-        raise BrainPropError("data must be ((x_train, y_train), (x_test, y_test))") from error
-    return (
-        _checked_split(model, "training", x_train, y_train),
-        _checked_split(model, "test", x_test, y_test),
-    )
-
-
-def _checked_split(model: LearningRule, name: str, images, labels) -> Split:
-    images, labels = np.asarray(images), np.asarray(labels)
-    for what, array in (("images", images), ("labels", labels)):
-        if array.dtype.kind not in "fiub" or not array.shape:
-            raise BrainPropError(f"the {name} {what} must be an array of numbers")
-    if not len(images) == len(labels) > 0:
-        raise BrainPropError(f"there are {len(images)} {name} images and {len(labels)} labels")
-    classes = model.output_shape[-1]
-    if labels.shape[1:] != (classes,) and not 0 <= labels.min() <= labels.max() < classes:
-        raise BrainPropError(
-            f"the {name} labels must be 0 to {classes - 1} for this network's {classes} outputs, "
-            f"not {labels.min()} to {labels.max()}"
-        )
-    return images, labels
 
 
 @contextmanager
