@@ -493,3 +493,13 @@ def test_a_setting_stays_with_the_algorithms_that_have_it():
     noisy, plain = reproduce._experiments(arguments)
     assert noisy == Experiment("MNIST", "dense", "BrainProp", seed=3, reward_noise=0.1, l2=0.01)
     assert plain == Experiment("MNIST", "dense", "EBP", seed=3, l2=0.01)
+
+
+def test_a_run_with_feedback_of_its_own_keeps_its_angles(tmp_path):
+    for feedback in ("symmetric", "random"):
+        run = dense("BrainProp", epochs=2, feedback=feedback)
+        assert complete(run, tmp_path, PROJECT).status is Status.FINISHED
+        history = json.loads(RunFiles(tmp_path, run).result.read_text())["history"]
+        angles = history.get("feedback_angle/2_Dense", [])
+        assert len(angles) == (0 if feedback == "symmetric" else 2)
+        assert all(80 < angle < 100 for angle in angles)

@@ -251,12 +251,16 @@ def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
 
     from brainprop.common import devices
     from brainprop.networks.weights import save_weights
+    from brainprop.training.diagnostics import Diagnostics, probe_batches
     from brainprop.training.fit import train
 
     devices.announce(f"{experiment.name}, seed {experiment.seed}")
     keras.utils.clear_session()  # An earlier run's memory, and the numbers in its layers' names.
     with devices.failures_told(), devices.strategy(gpus).scope():
-        run = train(experiment, data, checkpoint_dir=files.checkpoint_dir, resume=True)
+        measured = experiment.feedback != "symmetric"  # The history then has its angles.
+        watchers = [Diagnostics(probe_batches(data, experiment))] if measured else []
+        folder = files.checkpoint_dir
+        run = train(experiment, data, checkpoint_dir=folder, resume=True, callbacks=watchers)
     if run.failure:
         raise run.failure  # The checkpoints stay, to resume from.
     if run.outcome is Outcome.INTERRUPTED:
