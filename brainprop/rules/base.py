@@ -8,7 +8,7 @@ import tensorflow as tf
 from brainprop.common.devices import replicas
 from brainprop.common.errors import BrainPropError
 from brainprop.rules.feedback import Feedback, ends_of
-from brainprop.rules.outputs import check_outputs
+from brainprop.rules.linear_outputs import check_outputs
 
 if keras.backend.backend() != "tensorflow":
     raise BrainPropError(
