@@ -118,6 +118,8 @@ def test_a_model_of_two_inputs_is_taken():
 def test_a_model_that_is_not_built_is_refused(rule):
     with pytest.raises(ValueError, match=r"has no input shape: start it with keras.Input"):
         rule.from_model(keras.Sequential([keras.layers.Dense(CLASSES)]))
+    with pytest.raises(TypeError, match="takes a Keras model, not str"):
+        BrainProp.from_model("weights.h5")
 
 
 class TwoRewards(BrainProp):

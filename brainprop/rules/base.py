@@ -113,8 +113,11 @@ class LearningRule(keras.Model):
             A model to compile.
 
         Raises:
+            TypeError: If it is no Keras model.
             ValueError: If the model has no input shape yet, or its output is not linear.
         """
+        if not isinstance(model, keras.Model):
+            raise TypeError(f"from_model takes a Keras model, not {type(model).__name__}")
         if not isinstance(getattr(model, "inputs", None), list):
             raise ValueError(
                 f"the model {model.name!r} has no input shape: start it with keras.Input(shape)"
