@@ -27,7 +27,7 @@ from brainprop.paper import ALGORITHMS, ARCHITECTURES, architectures_of
 
 # The settings whose default is the architecture's.
 OF_ARCHITECTURE = ("batch_size", "kernel_stddev", "l2")
-# On which way an error, or attention, comes down a network: docs/feedback.md.
+# How an error, or attention, is fed back through a network: docs/feedback.md.
 FEEDBACK = ("symmetric", "learned", "random", "sign", "direct")
 
 
@@ -121,8 +121,8 @@ class Experiment:
     )
     feedback: str = setting(
         "symmetric",
-        "way of the error, or attention, down the network: the transposed kernels, or feedback "
-        "connections of their own",
+        "how the error, or attention, is fed back: through the transposed kernels, or through "
+        "separate feedback connections",
         kind=str,
         choices=FEEDBACK,
     )

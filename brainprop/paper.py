@@ -4,7 +4,7 @@ Paper: "Attention-Gated Brain Propagation: How the brain can implement reward-ba
 backpropagation", NeurIPS 2020. The rows are data; nothing here imports TensorFlow. The data sets'
 rows are in `brainprop.datasets.table`, and the training settings in `brainprop.experiments`.
 
-`register_architecture` and `register_algorithm` add rows of one's own; see docs/extending.md.
+`register_architecture` and `register_algorithm` add custom rows; see docs/extending.md.
 """
 
 import importlib
@@ -181,7 +181,7 @@ def register_algorithm(
 
     Args:
         name: The name. An algorithm registered before under this name is replaced.
-        rule_class: A subclass of `LearningRule`. If it takes arguments of its own, its constructor
+        rule_class: A subclass of `LearningRule`. If it takes additional arguments, its constructor
             must be `__init__(self, *args, temperature=0.1, **kwargs)`, with `*args` and `**kwargs`
             by these names. Otherwise Keras can neither copy nor load the model.
         arguments: The fields of `Experiment` that the class takes. Defaults to those of the

@@ -1,4 +1,4 @@
-"""A network of your own: a small residual network on CIFAR-10, learning by BrainProp or by EBP.
+"""Your own network: a small residual network on CIFAR-10, learning by BrainProp or by EBP.
 
     python -m examples.own_network BrainProp
     python -m examples.own_network EBP

@@ -1,4 +1,4 @@
-"""Feedback connections of their own: each mode against its equation, written out in NumPy."""
+"""Separate feedback connections: each mode against its equation, written out in NumPy."""
 
 import subprocess
 import sys
@@ -360,7 +360,7 @@ class Weighted(keras.layers.Layer):
     ],
 )
 def test_layers_that_feedback_cannot_pass_are_refused_in_one_line(mode, layer):
-    with pytest.raises(BrainPropError, match=f"{mode} feedback cannot pass the layer") as caught:
+    with pytest.raises(BrainPropError, match=f"{mode} feedback is not defined for the layer") as caught:
         image_network(layer(), feedback=mode)
     assert "\n" not in str(caught.value)
 

@@ -44,7 +44,7 @@ def start_tensorflow() -> None:
         with quiet_stderr(), _quick_imports():
             import keras
             import tensorflow  # noqa: F401  # Its notes and its absence are handled here.
-    except Exception as error:  # Libraries that do not match raise types of their own.
+    except Exception as error:  # Libraries that do not match raise their own types.
         way_out = "pip install -r requirements.txt"
         if "configuration" in str(error):  # Keras's word for the content of its file.
             way_out = "correct or delete keras.json, in KERAS_HOME or ~/.keras"

@@ -1,6 +1,6 @@
 """Decoded images in one file beside the data set, mapped into memory.
 
-Mapped images take no memory of their own: the system reads a page when it is used, and drops it
+Mapped images take no private memory: the system reads a page when it is used, and drops it
 where memory is short. Processes that train on the same data set share the pages.
 """
 

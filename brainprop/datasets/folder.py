@@ -32,7 +32,7 @@ class ImageFolder:
 
     Args:
         path: The folder.
-        seed: Of the draw of test images, where the folder has none of its own.
+        seed: Seed of the draw of test images, if the folder has none.
 
     Attributes:
         class_names: The sorted names of the class folders. The labels count them from 0.
@@ -127,7 +127,7 @@ class ImageFolder:
         if len(training) < 2:
             raise BrainPropError(
                 f"{self.path} needs class folders, two or more, and has {len(training)}: put the "
-                "images of each class into a folder of its own"
+                "images of each class into its own folder"
             )
         for name, images in training.items():
             if not images:

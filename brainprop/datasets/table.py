@@ -1,6 +1,6 @@
 """The data sets: a table with a row for each, and one function to load any of them.
 
-A data set of one's own is a folder of images, or a row that `register_dataset` adds.
+A custom data set is a folder of images, or a row that `register_dataset` adds.
 """
 
 import dataclasses

@@ -8,7 +8,7 @@ import tensorflow as tf
 class SGD(keras.optimizers.SGD):
     """Keras's SGD, whose update without momentum is one operation, which is faster.
 
-    Keras multiplies every gradient by the learning rate into memory of its own before it subtracts
+    Keras multiplies every gradient by the learning rate into separate memory before it subtracts
     it. Arguments and updates are those of `keras.optimizers.SGD`.
     """
 

@@ -44,7 +44,7 @@ def save_weights(model: keras.Model, path: str | os.PathLike, overwrite: bool = 
 
     Args:
         model: A built model.
-        path: The file; it appears whole or not at all. Keras 3 expects a layout of its own where a
+        path: The file; it appears whole or not at all. Keras 3 expects its own layout where a
             name ends in ".weights.h5".
         overwrite: Whether to replace an existing file. Defaults to True.
 

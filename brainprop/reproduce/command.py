@@ -289,8 +289,8 @@ def _runs(count: int) -> str:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         "python -m brainprop.reproduce",
-        description="Run the paper's experiments, or experiments of one's own, into one folder, "
-        "and report on them. The same command resumes what was interrupted, and can run several "
+        description="Run the paper's experiments, or your own, into one folder, and report on "
+        "them. The same command resumes what was interrupted, and can run several "
         "times at once.",
     )
     runs = parser.add_argument_group("runs (default: all of the paper's)")

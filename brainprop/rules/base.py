@@ -57,7 +57,7 @@ class LearningRule(keras.Model):
     Args:
         inputs: As for `keras.Model`.
         outputs: The output activations, a tensor of shape `(batch, classes)` from a linear layer.
-        feedback: On which way the error, or attention, comes down the network, a name in
+        feedback: How the error, or attention, is fed back, a name in
             `brainprop.experiments.FEEDBACK`: docs/feedback.md. Defaults to "symmetric", through the
             transposed kernels.
         feedback_seed: Seed of the feedback kernels, an integer. Defaults to a random one.

@@ -99,7 +99,7 @@ class BrainProp(LearningRule):
     def reward(self, selected: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
         """Returns the reward: 1 if the selected class is the right one, else 0.
 
-        A subclass can override it, for other magnitudes or an environment of its own.
+        A subclass can override it, for other magnitudes or a custom environment.
 
         Args:
             selected: The selected class of each trial, shape `(batch,)`, int32.

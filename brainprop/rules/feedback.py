@@ -1,10 +1,9 @@
-"""Feedback connections of their own: on which way an error, or attention, comes down a network.
+"""Separate feedback connections: how an error, or attention, is fed back through a network.
 
 A learning rule differentiates `Feedback.network`. It computes what the rule's own network computes,
-with the same layers and weights. But what a layer with a kernel passes down to the activity below
-it does not go through the transposed kernel: it goes through a feedback kernel, as
-`docs/feedback.md` describes. Everything else keeps its own derivative: ReLU, pooling, batch
-normalization, dropout.
+with the same layers and weights. But a layer with a kernel feeds the error back to its inputs
+through a feedback kernel instead of the transposed one, as docs/feedback.md describes. Everything
+else keeps its own derivative: ReLU, pooling, batch normalization, dropout.
 """
 
 import functools
@@ -43,8 +42,8 @@ class Feedback:
         weights: All that the rule keeps for it.
 
     Raises:
-        BrainPropError: If the mode is unknown, or a layer has weights through which no feedback
-            can be led.
+        BrainPropError: If the mode is unknown, or a layer has weights that no feedback
+            connections are defined for.
     """
 
     def __init__(self, rule: keras.Model, mode: str = "symmetric", seed: int | None = None):
@@ -56,9 +55,9 @@ class Feedback:
         self.network = rule if symmetric else _Wiring(rule, self).network()
 
     def kernel(self, layer: keras.Layer) -> tf.Tensor | None:
-        """Returns the kernel through which feedback passes a layer, in the forward kernel's shape.
+        """Returns the kernel that feeds back through a layer, in the forward kernel's shape.
 
-        `None` for a layer through which none passes: the first one, and all of them if direct.
+        `None` if there is none: for the first layer, and for all layers under direct feedback.
         """
         if self.mode == "symmetric":
             return tf.convert_to_tensor(layer.kernel)
@@ -149,7 +148,7 @@ class _Wiring:
                     activity = next(x for x in below if isinstance(x, keras.KerasTensor))
                     activities.append(activity)
                     matrices.append(self._matrix(layer, activity.shape[1:]))
-            else:  # The first layer passes nothing down.
+            else:  # The first layer feeds nothing back.
                 outputs = layer(*args, **kwargs)
             if weights or learns:
                 self.above_weights |= {id(out): out for out in keras.tree.flatten(outputs)}
@@ -171,7 +170,7 @@ class _Wiring:
             if isinstance(layer, OF_UNITS) or all(len(w.shape) < 2 for w in layer.weights):
                 return layer
             raise BrainPropError(
-                f"{self.feedback.mode} feedback cannot pass the layer {layer.name!r} "
+                f"{self.feedback.mode} feedback is not defined for the layer {layer.name!r} "
                 f"({type(layer).__name__}): only Dense, Conv1D to Conv3D and LocallyConnected2D; "
                 "put others below the first of them, or use symmetric feedback"
             )
@@ -282,7 +281,7 @@ class _Around(keras.Layer):
 
 
 class _Carrier(_Around):
-    """Calls a layer, and passes down its feedback through another kernel.
+    """Calls a layer, and feeds back through another kernel.
 
     Args:
         layer: The layer.
@@ -337,14 +336,14 @@ class _Carrier(_Around):
 
 
 class _Cut(_Around):
-    """Calls a layer that passes nothing down."""
+    """Calls a layer that feeds nothing back."""
 
     def call(self, inputs, training=None):
         return self.layer(tf.stop_gradient(inputs))
 
 
 class _Broadcast(keras.Layer):
-    """Returns the outputs, and passes what comes down to them on to each activity directly.
+    """Returns the outputs; feeds back what reaches them directly to each activity.
 
     It takes a list: the outputs, shape `(batch, classes)`, and the activities.
 
@@ -373,7 +372,7 @@ class _Broadcast(keras.Layer):
 
 @tf.custom_gradient
 def _reaching(outputs: tf.Tensor, activity: tf.Tensor, matrix: tf.Tensor):
-    """Returns the outputs; what comes down to them reaches the activity through the matrix."""
+    """Returns the outputs; their error reaches the activity through the matrix."""
 
     def gradients(above):
         down = tf.cast(above, activity.dtype) @ tf.cast(matrix, activity.dtype)

@@ -18,7 +18,7 @@ class LocalNetwork:
 
     Feedforward connections lead from the stimulus to the output units, whose activities are the
     Q-values `q_k`. Feedback connections lead attention from the selected output unit down to the
-    first hidden layer. They have weights of their own. Both learn by the same rule:
+    first hidden layer. They have separate weights. Both learn by the same rule:
 
         dW = learning_rate * (delta * tag - weight_decay * W)
 
@@ -31,7 +31,7 @@ class LocalNetwork:
             distribution of the Q-values, in [0, 1]; 0 is greedy. Defaults to 0.02.
         weight_decay: The part of itself that each weight loses, times the learning rate; the same
             as Keras's `L2(weight_decay / 2)`. Defaults to 0.
-        random_feedback: Whether the feedback weights start as random numbers of their own.
+        random_feedback: Whether the feedback weights start as separate random numbers.
             Defaults to False: they start as the transposed feedforward weights.
         seed: Seed of the initial weights and of exploration, an integer. Defaults to a random one.
 

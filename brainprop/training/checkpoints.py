@@ -128,7 +128,7 @@ class CheckpointFolder:
         if not self.known.issuperset(paths(self.directory)):
             raise BrainPropError(
                 f"another run writes checkpoints into {self.directory}, too: "
-                "give each a folder of its own"
+                "give each its own folder"
             )
         self.known.add(save(checkpoint, self.directory))
 

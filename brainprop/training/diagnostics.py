@@ -110,7 +110,7 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
           convolution has a ReLU at each position of each feature map.
         - `angle_to_symmetric/{layer}`, if feedback is not symmetric: The angle between the update
           by the model's own rule and the one that symmetric feedback gives.
-        - `feedback_angle/{layer}`, if it has a feedback kernel of its own: The angle between the
+        - `feedback_angle/{layer}`, if it has a separate feedback kernel: The angle between the
           kernel and this one.
 
         And for the network:

@@ -34,7 +34,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Schedule:
-    """How `train` trains a network of one's own. The defaults are the paper's.
+    """How `train` trains a custom network. The defaults are the paper's.
 
     Attributes:
         network: The model's name.
