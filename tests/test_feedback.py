@@ -360,7 +360,9 @@ class Weighted(keras.layers.Layer):
     ],
 )
 def test_layers_that_feedback_cannot_pass_are_refused_in_one_line(mode, layer):
-    with pytest.raises(BrainPropError, match=f"{mode} feedback is not defined for the layer") as caught:
+    with pytest.raises(
+        BrainPropError, match=f"{mode} feedback is not defined for the layer"
+    ) as caught:
         image_network(layer(), feedback=mode)
     assert "\n" not in str(caught.value)
 
