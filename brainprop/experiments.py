@@ -35,7 +35,7 @@ def setting(
     default,
     help: str,
     low: float = 0,
-    high: float = MAX_INTEGER,
+    high: float = math.inf,
     *,
     kind: type = int,
     option=None,
@@ -85,6 +85,7 @@ class Experiment:
         1,
         "seed of initial weights, shuffling, dropout and exploration (paper: ten seeds for its "
         "tables)",
+        high=MAX_INTEGER,
     )
     epochs: int = setting(500, "train for at most N epochs", 1, 10**6)
     patience: int = setting(
@@ -192,7 +193,10 @@ class Experiment:
             if limits["choices"]:
                 self._set(field.name, known_name(field.name, value, limits["choices"]))
                 continue
-            check_number(field.name, value, limits["kind"], limits["low"], limits["high"])
+            high = limits["high"]
+            if field.name == "classes" and self.dataset in DATASETS:
+                high = DATASETS[self.dataset].classes
+            check_number(field.name, value, limits["kind"], limits["low"], high)
             self._set(field.name, limits["kind"](value))  # NumPy's numbers become Python's.
         if self.dataset in DATASETS:
             self.dataset_row  # noqa: B018  # It checks that classes and image_size fit.

@@ -290,7 +290,11 @@ def test_all_classes_are_the_whole_data_set(tmp_path):
 def test_bad_numbers_of_classes_are_refused():
     for classes in (1, 11, 2.5, "3"):
         assert "classes must be" in refusal(load_data, "MNIST", classes=classes)
-        assert "classes must be" in refusal(Experiment, "MNIST", "conv", "EBP", classes=classes)
+        message = refusal(Experiment, "MNIST", "conv", "EBP", classes=classes)
+        assert message == f"classes must be a whole number from 2 to 10, not {classes!r}"
+    assert "whole number of at least 2, not 1" in refusal(
+        Experiment, "/a/folder", "conv", "EBP", classes=1
+    )
 
 
 def test_the_network_has_as_many_outputs(pets):

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import math
 import numbers
 import sys
 from collections.abc import Collection, Iterable
@@ -80,7 +81,11 @@ def check_number(name: str, value, kind: type, low: float, high: float) -> None:
     is_number = isinstance(value, accepted) and not isinstance(value, bool)
     if not is_number or not low <= value <= high:
         what = "a whole number" if kind is int else "a number"
-        raise BrainPropError(f"{name} must be {what} from {low} to {high}, not {value!r}")
+        if high < math.inf:
+            what += f" from {low} to {high}"
+        elif low > -math.inf:
+            what += f" of at least {low}"
+        raise BrainPropError(f"{name} must be {what}, not {value!r}")
 
 
 def closest(name: str, options: Iterable[str]) -> str | None:
