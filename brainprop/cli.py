@@ -69,10 +69,11 @@ def _run(arguments: argparse.Namespace) -> int:
     experiment = experiment_of(arguments, origin.settings)
     _check_combinations(arguments)
     _check_values(arguments)
+    if arguments.load:
+        origin.check(experiment, arguments.load, bool(arguments.predict))
     if arguments.predict:
         return _predict(experiment, origin.dataset_row(experiment), arguments)
     if arguments.load:
-        origin.check(experiment, arguments.load)
         return _evaluate(experiment, arguments)
     return _train(experiment, data_for(experiment, arguments.data_dir), arguments)
 
@@ -101,6 +102,7 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
                 resume=arguments.resume,
                 callbacks=_watchers(arguments, experiment, data),
                 interruption=interruption,
+                class_names=experiment.dataset_row.class_names(arguments.data_dir),
             )
             saved: list[Path] = []
             problems = [run.failure] if run.failure else []

@@ -387,8 +387,9 @@ def test_the_plot_shows_what_was_measured():
         "dead/1_Dense": [0.5, 0.25],
     }  # fmt: skip
     run = Run(
-        Experiment("MNIST", "dense", "BrainProp"), history, 2, 0.8, Outcome.COMPLETED, 200, 100
-    )
+        Experiment("MNIST", "dense", "BrainProp", classes=3), history, 2, 0.8, Outcome.COMPLETED,
+        200, 100, class_names=("two", "five", "nine"),
+    )  # fmt: skip
     figure = diagnostics_figure(run)
     accuracy, q_values, errors, selected, angle, update, weight, dead, _ = figure.axes
 
@@ -408,6 +409,7 @@ def test_the_plot_shows_what_was_measured():
     )
     figure.draw_without_rendering()
     assert list(selected.get_yticks()) == [0, 1, 2]
+    assert [label.get_text() for label in selected.get_yticklabels()] == ["two", "five", "nine"]
     for axes in (accuracy, errors, angle):
         ticks = axes.get_xticks()
         np.testing.assert_array_equal(ticks, np.round(ticks))

@@ -94,7 +94,8 @@ def test_weights_for_part_of_the_classes_know_which(tmp_path, capsys):
     run(capsys, *row, *chosen, *trained, "-s", "--output-dir", tmp_path)
     weights = tmp_path / "MNIST_dense_BrainProp_weights.h5"
     told = json.loads((tmp_path / "MNIST_dense_BrainProp_history.json").read_text())
-    assert told.pop("class_names") == []  # An earlier version's summary has no such key.
+    names = Experiment(*row, seed=2, classes=3).dataset_row.class_names(None)
+    assert told.pop("class_names") == [*names]  # An earlier version's summary has no such key.
     (tmp_path / "MNIST_dense_BrainProp_history.json").write_text(json.dumps(told))
     lines = run(capsys, *row, *few, "-l", weights)
     assert lines[-1].startswith(f"accuracy {told['best_val_accuracy']:.4f} ")
@@ -102,11 +103,12 @@ def test_weights_for_part_of_the_classes_know_which(tmp_path, capsys):
     for other in (("--seed", 1), ("--classes", 4)):
         assert "--classes 3 --seed 2" in refused(capsys, *row, *few, *other, "-l", weights)
 
-    names = Experiment(*row, seed=2, classes=3).dataset_row.class_names(None)
     _, (images, labels) = load_data("MNIST", max_eval_samples=50, seed=2, classes=3)
     Image.fromarray(images[0, ..., 0]).save(tmp_path / "digit.png")
-    lines = run(capsys, *row, "-l", weights, "--predict", tmp_path / "digit.png")
+    predict = ("-l", weights, "--predict", tmp_path / "digit.png")
+    lines = run(capsys, *row, *predict)
     assert {line.split()[1] for line in lines[2:]} == {*names}
+    assert "--classes 3 --seed 2" in refused(capsys, *row, "--seed", 1, *predict)
 
 
 def test_a_damaged_history_beside_weights_does_not_matter(tmp_path, capsys):

@@ -50,6 +50,13 @@ def test_a_table_is_learned_and_the_best_epoch_kept(rule, table, tmp_path):
     assert saved[0].name == f"own_{rule.__name__}_weights.h5" and len(saved) >= 4
 
 
+def test_the_names_of_the_classes_are_kept(table):
+    done = train(network(), table, epochs=1, class_names=["a", "b", "c"], **QUIET)
+    assert done.class_names == ("a", "b", "c")
+    with pytest.raises(BrainPropError, match="2 names for 3 classes"):
+        train(network(), table, epochs=1, class_names=["a", "b"], **QUIET)
+
+
 def test_plain_sgd_starts_with_the_compiled_rate_and_is_halved_on_the_papers_schedule(table):
     model = network(optimizer=keras.optimizers.SGD(0.02))
     done = train(model, table, epochs=3, **QUIET)

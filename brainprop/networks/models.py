@@ -14,7 +14,7 @@ import tensorflow as tf
 from brainprop.common.arguments import known_name
 from brainprop.common.devices import mixed_precision_policy
 from brainprop.common.errors import BrainPropError
-from brainprop.datasets.table import DATASETS, Dataset
+from brainprop.datasets.table import Dataset
 from brainprop.experiments import Experiment
 from brainprop.networks.architectures import build_network
 from brainprop.networks.optimizers import SGD
@@ -145,8 +145,6 @@ def model_for(experiment: Experiment, dataset: Dataset | None = None) -> Learnin
             metrics=["accuracy"],
             jit_compile=experiment.jit_compile,  # Keras itself would choose XLA on a GPU.
         )
-    if experiment.dataset not in DATASETS:  # Those of a folder are kept with the weights.
-        model.class_names = dataset.class_names(None)
     return model
 
 

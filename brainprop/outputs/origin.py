@@ -1,4 +1,4 @@
-"""Where weights come from: what the summary beside their file says about classes and images."""
+"""What weights were trained on: the summary beside their file tells their classes and images."""
 
 import json
 from contextlib import suppress
@@ -13,12 +13,11 @@ from brainprop.experiments import Experiment
 
 @dataclass(frozen=True)
 class Origin:
-    """What the run that left weights was trained on.
+    """What weights were trained on.
 
     Attributes:
-        settings: The settings that chose classes and images, where they are not a whole data set of
-            the table: `seed`, `classes` and `image_size`.
-        class_names: The names of the classes of a folder of images, in the order of their labels.
+        settings: `seed`, `classes` and `image_size`, if they chose classes or images.
+        class_names: The names of the classes, in the order of their labels; empty if unknown.
     """
 
     settings: dict = field(default_factory=dict)
@@ -26,24 +25,21 @@ class Origin:
 
     @classmethod
     def of(cls, weights: Path) -> "Origin":
-        """Reads the summary beside a weights file, as `-s` and `brainprop.reproduce` leave it.
-
-        Without a summary that can be read, nothing is known.
-        """
+        """Reads the summary that `-s` or `brainprop.reproduce` left; knows nothing without one."""
         stem = weights.name.removesuffix("_weights.h5")
         for name in (f"{stem}_history.json", f"{stem}.json"):
             with suppress(OSError, ValueError, KeyError, AttributeError, TypeError):
-                told = json.loads(weights.with_name(name).read_text(encoding="utf-8"))
-                class_names = tuple(map(str, told.get("class_names", ())))
+                content = json.loads(weights.with_name(name).read_text(encoding="utf-8"))
                 names = ("seed", "classes", "image_size")
-                chosen = {name: told["settings"].get(name) for name in names}
+                chosen = {name: content["settings"].get(name) for name in names}
                 chosen = {name: value for name, value in chosen.items() if value is not None}
-                return cls(chosen if class_names or "classes" in chosen else {}, class_names)
+                class_names = tuple(map(str, content.get("class_names", ())))
+                return cls(chosen if chosen.keys() > {"seed"} else {}, class_names)
         return cls()
 
     def dataset_row(self, experiment: Experiment) -> Dataset:
-        """Returns what is known about the data set of an experiment; its folder may be gone."""
-        if not self.class_names or experiment.dataset in DATASETS or experiment.classes:
+        """Returns what is known about an experiment's data set; a folder of images may be gone."""
+        if experiment.dataset in DATASETS or not self.class_names:
             return experiment.dataset_row
         size = experiment.image_size or 0
         return Dataset(
@@ -53,23 +49,29 @@ class Origin:
             class_names=lambda data_dir: self.class_names,
         )
 
-    def check(self, experiment: Experiment, weights: Path) -> None:
-        """Checks that an experiment's labels mean what they meant when the weights were trained.
+    def check(self, experiment: Experiment, weights: Path, predict: bool) -> None:
+        """Checks that labels mean what they meant in training.
+
+        Args:
+            experiment: What the weights are loaded for.
+            weights: Their file, for the message.
+            predict: Whether no images of the data set are used.
 
         Raises:
             BrainPropError: If they do not.
         """
-        changed = [name for name in self.settings if self.settings[name] != vars(experiment)[name]]
-        if "classes" in self.settings and {"classes", "seed"} & {*changed}:
+        classes, seed = (self.settings.get(name) for name in ("classes", "seed"))
+        if classes and (classes, seed) != (experiment.classes, experiment.seed):
             raise BrainPropError(
-                f"{weights} knows the classes of --classes {self.settings['classes']} --seed "
-                f"{self.settings['seed']}: leave both out, or give them"
+                f"{weights} knows the classes of --classes {classes} --seed {seed}: leave both "
+                "out, or give them"
             )
-        if self.class_names and experiment.dataset not in DATASETS and not experiment.classes:
-            names = experiment.dataset_row.class_names(None)
-            if names != self.class_names:
-                others = ", ".join(sorted({*names} ^ {*self.class_names})[:5])
-                raise BrainPropError(
-                    f"{weights} was trained on other classes than {experiment.dataset} has "
-                    f"({others}): give the folder that it was trained on"
-                )
+        if predict or not self.class_names or experiment.dataset in DATASETS:
+            return
+        names = experiment.dataset_row.class_names(None)
+        if names != self.class_names:
+            others = ", ".join(sorted({*names} ^ {*self.class_names})[:5])
+            raise BrainPropError(
+                f"{weights} was trained on other classes than {experiment.dataset} has "
+                f"({others}): give the folder that it was trained on"
+            )

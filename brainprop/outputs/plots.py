@@ -401,7 +401,7 @@ def diagnostics_figure(run: Run) -> Figure:
     colors = _draw_counts(selected, history["selected"], range(classes), probed)
     selected.set(title="Selected classes", ylabel="class")
     if classes <= MAX_NUMBERED_CLASSES:
-        selected.set_yticks(range(classes))
+        selected.set_yticks(range(classes), run.class_names or range(classes))
     bar = figure.colorbar(colors, ax=[errors, selected], label="share of images [%]")
     bar.ax.yaxis.set_major_formatter("{x:g}")
 

@@ -1,9 +1,9 @@
 """The summary of a run: the JSON file that `-s` and `brainprop.reproduce` leave, and its reader.
 
 Its keys are settings, images (how many), versions, commit (null outside of a git checkout), plugins
-(their files' names), class_names (of a folder of images), device, outcome, epochs, best_epoch,
-best_val_accuracy, test_accuracy (null where the validation set is the test set) and history, in
-which `seconds` are those of each epoch. A key "note", added by hand, appears in reports.
+(their files' names), class_names, device, outcome, epochs, best_epoch, best_val_accuracy,
+test_accuracy (null where the validation set is the test set) and history, in which `seconds` are
+those of each epoch. A key "note", added by hand, appears in reports.
 """
 
 import dataclasses
@@ -55,7 +55,7 @@ def summary(run: Run) -> dict:
         },
         "commit": COMMIT,
         "plugins": plugin_names(),
-        "class_names": list(getattr(run.model, "class_names", ())),
+        "class_names": run.class_names,
         "device": devices.description(),
         "outcome": run.outcome.value,
         "epochs": run.epochs,

@@ -260,7 +260,14 @@ def _train(files: RunFiles, data_dir: Path | None, gpus: int | None) -> Attempt:
         measured = experiment.feedback != "symmetric"  # The history then has its angles.
         watchers = [Diagnostics(probe_batches(data, experiment))] if measured else []
         folder = files.checkpoint_dir
-        run = train(experiment, data, checkpoint_dir=folder, resume=True, callbacks=watchers)
+        run = train(
+            experiment,
+            data,
+            checkpoint_dir=folder,
+            resume=True,
+            callbacks=watchers,
+            class_names=experiment.dataset_row.class_names(data_dir),
+        )
     if run.failure:
         raise run.failure  # The checkpoints stay, to resume from.
     if run.outcome is Outcome.INTERRUPTED:

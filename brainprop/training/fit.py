@@ -46,6 +46,7 @@ def train(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     verbose: str | int = "auto",
     interruption: Interruption | None = None,
+    class_names: Sequence[str] | None = None,
 ) -> Run:
     """Trains as the paper does, and keeps the weights of the best epoch.
 
@@ -83,6 +84,8 @@ def train(
             "auto": 1 on a terminal, else 2.
         interruption: Notes the signals, if the caller handles them with `commands.handled_by` until
             everything is saved.
+        class_names: The names of the classes, for the history and the figures. Defaults to those of
+            the experiment's data set.
 
     Returns:
         The run. Its `model` has the best epoch's weights.
@@ -101,6 +104,11 @@ def train(
         raise BrainPropError("resume needs checkpoint_dir: name the folder to resume from")
     settings, model, data, sets = prepared(experiment, data, given)
     train_set, validation_set, test_set = sets
+    if class_names is None and isinstance(settings, Experiment):
+        class_names = settings.dataset_row.class_names(None)
+    names, classes = tuple(class_names or ()), model.output_shape[-1]
+    if names and len(names) != classes:
+        raise BrainPropError(f"class_names has {len(names)} names for {classes} classes")
     tested = validation_set is not test_set
     check_batch_size(settings.batch_size, len(train_set[0]))
     devices.check_even_parts(
@@ -179,6 +187,7 @@ def train(
         failure=failure,
         model=model,
         resumed=first_epoch > 0,
+        class_names=names,
     )
 
 

@@ -114,6 +114,7 @@ class Run:
         failure: The error that ended it, if one did.
         model: The model, with the best epoch's weights.
         resumed: Whether it was resumed from a checkpoint.
+        class_names: The names of the classes, in the order of their labels; empty if unknown.
     """
 
     experiment: Experiment | Schedule
@@ -128,6 +129,7 @@ class Run:
     failure: BrainPropError | None = None
     model: LearningRule | None = field(default=None, repr=False, compare=False)
     resumed: bool = False
+    class_names: tuple[str, ...] = ()
 
     @property
     def epochs(self) -> int:
