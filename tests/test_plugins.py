@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from made_up_runs import write_run
 from PIL import Image
 
 from brainprop import (
@@ -26,10 +27,11 @@ from brainprop import (
     register_architecture,
 )
 from brainprop.common.plugins import LOADED
-from brainprop.outputs import plots
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, algorithm_of, architectures_of
 from brainprop.reproduce import cluster
 from brainprop.reproduce import command as reproduce
+from brainprop.reproduce.figures import curves_figure
+from brainprop.reproduce.rows import read_results, table_rows
 from brainprop.training import checkpoints
 
 PROJECT = Path(__file__).parents[1]
@@ -134,7 +136,7 @@ def test_a_data_set_trains_and_its_classes_are_named(tmp_path, capsys):
     assert re.fullmatch(rf" +\d\.\d{{4}}  {labels[0]}", best[0]) and len(best) == 5
 
 
-def test_an_algorithm_is_defined_by_its_loss():
+def test_an_algorithm_is_defined_by_its_loss(tmp_path):
     load_plugin(PLUGINS / "algorithms.py")
     model = build_model("MNIST", "dense", "MeanSquaredError", l2=1e-4)
     rng = np.random.default_rng(1)
@@ -147,9 +149,11 @@ def test_an_algorithm_is_defined_by_its_loss():
     assert after == pytest.approx(np.mean(errors) / 2 + penalty, rel=1e-4)
     assert after < before
     assert algorithm_of(model.layers[-1].name) == "MeanSquaredError"
-    curves = {"MeanSquaredError": [[50, 90]], "EBP": [[60, 80]]}
-    (legend,) = plots.learning_curves_figure({"MNIST, dense": curves}).legends
-    assert {text.get_text() for text in legend.get_texts()} == set(curves)
+    names = {"MeanSquaredError", "EBP"}
+    for name in names:
+        write_run(tmp_path, Experiment("MNIST", "dense", name), [0.5, 0.9])
+    (legend,) = curves_figure(table_rows(read_results(tmp_path))).legends
+    assert {text.get_text() for text in legend.get_texts()} == names
 
 
 @pytest.mark.parametrize("temperature", [0.1, 0.5])

@@ -10,17 +10,21 @@ import pytest
 from made_up_runs import write_plausible_runs, write_run
 
 from brainprop.experiments import Experiment
-from brainprop.outputs import plots
 from brainprop.reproduce import command as reproduce
-from brainprop.reproduce import report as reports
-from brainprop.reproduce.rows import read_results, table, table_rows
+from brainprop.reproduce.figures import PAPER, curves_figure, sweep_figure
+from brainprop.reproduce.report import as_markdown, find_sweeps
+from brainprop.reproduce.rows import read_results, table_rows
 
 MNIST = ("MNIST", "conv", "BrainProp")
 
 
+def rows(folder):
+    return table_rows(read_results(folder))
+
+
 def row(folder, *names, settings=""):
     """The numbers of one row."""
-    for numbers in table(table_rows(read_results(folder))):
+    for numbers in (row.numbers for row in rows(folder)):
         found = tuple(numbers[key] for key in ("dataset", "architecture", "algorithm", "settings"))
         if found == (*names, settings):
             return numbers
@@ -74,9 +78,8 @@ def test_other_settings_are_kept_apart_and_named(tmp_path):
     assert cut_short["within_two_paper_sd"] is None  # It cannot be compared.
     deterministic = row(tmp_path, *MNIST, settings="deterministic True")
     assert deterministic["within_two_paper_sd"] is False
-    markdown = reports.as_markdown(table_rows(read_results(tmp_path)))
-    overview = markdown.partition("## Details")[0]
-    assert "| MNIST | conv | 99.00 | 99.31 (0.04) |  | 2 | 63 (18) |  |  | 1 |  |" in overview
+    overview = as_markdown(rows(tmp_path)).partition("## Details")[0]
+    assert "| MNIST | conv | 99.00 | 99.31 (0.04) | 2 | 63 (18) | 1 |  |" in overview
     assert "| 1 | cut short: epochs 2 |" in overview and "| 1 | deterministic True |" in overview
 
 
@@ -84,15 +87,12 @@ def test_runs_on_a_part_of_the_data_are_a_row_and_a_panel_of_their_own(tmp_path)
     half = {"images": {"training": 30_000, "validation": 10_000}}
     write_run(tmp_path, Experiment(*MNIST), [0.5, 0.99])
     write_run(tmp_path, Experiment(*MNIST, seed=2), [0.5, 0.97], **half)
-    rows = table_rows(read_results(tmp_path))
-    assert [(row.training_images, row.values("accuracy")) for row in rows] == [
+    assert [(row.training_images, row.values("accuracy")) for row in rows(tmp_path)] == [
         (60_000, [pytest.approx(99)]),
         (30_000, [pytest.approx(97)]),
     ]
-    assert list(reports._panels(rows)) == [
-        "MNIST, conv, 60,000 images",
-        "MNIST, conv, 30,000 images",
-    ]
+    titles = ["MNIST, conv, 60,000 images", "MNIST, conv, 30,000 images"]
+    assert [axes.get_title() for axes in curves_figure(rows(tmp_path)).axes] == titles
 
 
 def test_classes_that_differ_in_their_number_of_images_are_one_row(tmp_path):
@@ -101,7 +101,8 @@ def test_classes_that_differ_in_their_number_of_images_are_one_row(tmp_path):
         counts = {"training": images, "validation": images // 6}
         write_run(tmp_path, experiment, [0.5, 0.99], images=counts)
     assert row(tmp_path, *MNIST, settings="classes 5")["seeds"] == 2
-    assert list(reports._panels(table_rows(read_results(tmp_path)))) == ["MNIST, conv\nclasses 5"]
+    (axes,) = curves_figure(rows(tmp_path)).axes
+    assert axes.get_title() == "MNIST, conv\nclasses 5"
 
 
 def test_a_part_of_the_test_set_is_not_compared_with_the_paper(tmp_path):
@@ -119,8 +120,7 @@ def test_a_diverged_run_is_counted_but_has_no_part_in_the_mean(shows_in, tmp_pat
     numbers = row(tmp_path, *MNIST)
     assert (numbers["seeds"], numbers["diverged"]) == (1, 1)
     assert numbers["accuracy_mean"] == pytest.approx(99)
-    markdown = reports.as_markdown(table_rows(read_results(tmp_path)))
-    assert "| 1 | 1 diverged |" in markdown
+    assert "| 1 | 1 diverged |" in as_markdown(rows(tmp_path))
 
 
 def test_the_accuracy_is_the_test_sets_where_another_set_chose_the_epoch(tmp_path):
@@ -201,9 +201,8 @@ def test_a_row_of_the_overview_has_both_algorithms_and_the_papers_figures(tmp_pa
     write_run(tmp_path, Experiment("MNIST", "dense", "EBP"), [0.4, 0.97])
     half = {"training": 30_000, "validation": 10_000}
     write_run(tmp_path, Experiment("MNIST", "dense", "BrainProp"), [0.9], images=half, note="mine")
-    markdown = reports.as_markdown(table_rows(read_results(tmp_path)))
-    rows = [line for line in markdown.partition("## Details")[0].splitlines() if line[:2] == "| "]
-    assert rows[2:] == [
+    overview = as_markdown(rows(tmp_path)).partition("## Details")[0]
+    assert [line for line in overview.splitlines() if line[:2] == "| "][2:] == [
         "| MNIST | dense |  |  | 97.00 |  |  | 2 |  | 1 |  |",
         "| MNIST | dense | 90.00 |  |  | 1 |  |  |  | 1 | 30,000 of 60,000 training images; mine |",
         "| MNIST | conv | 99.00 (0.00) | 99.31 (0.04) | 98.00 | 4 (1) | 63 (18) | 2 | 2.0 | "
@@ -247,44 +246,78 @@ def test_a_report_of_a_sweep_alone_has_no_other_tables(tmp_path, capsys):
         write_run(tmp_path, Experiment(*MNIST, exploration_rate=rate), [0.5, 1 - rate])
     assert reproduce.main(["--results", str(tmp_path), "--report"]) == 0
     out = capsys.readouterr().out
-    assert "| exploration_rate |" in out and "## Details" not in out
+    assert "| exploration_rate |" in out
+    assert not [
+        word for word in ("## Details", "*Paper*", "Seconds", "other settings") if word in out
+    ]
     assert {path.name for path in tmp_path.glob("report*")} == {
         "report.md", "report.csv", "report_exploration_rate.png", "report_exploration_rate.pdf",
     }  # fmt: skip
 
 
-def test_the_figure_of_a_sweep_has_means_and_spread_at_the_values():
-    panels = {
-        "CIFAR100, conv": {
-            "BrainProp": {5: [(90.0, 2), (94.0, 4)], 50: [(60.0, 8)]},
-            "EBP": {5: [(95.0, 1)], 50: [(70.0, 3)]},
-        },
-        "MNIST, conv": {"BrainProp": {"symmetric": [(99.0, 2)], "random": [(97.0, 5)]}},
-    }
-    numbers, epochs, names, _ = plots.sweep_figure(panels, "classes").axes
-    brainprop, ebp = numbers.containers
+def test_a_sweep_in_which_all_runs_diverged_has_a_table_alone(tmp_path):
+    for rate in (10, 100):
+        experiment = Experiment(*MNIST, learning_rate=rate)
+        write_run(tmp_path, experiment, [0.5, 0.1], diverged_in="loss")
+    assert reproduce.main(["--results", str(tmp_path), "--report"]) == 0
+    assert {path.name for path in tmp_path.glob("report*")} == {"report.md", "report.csv"}
+    assert "learning_rate" in (tmp_path / "report.md").read_text()
+
+
+def test_the_figure_of_a_sweep_has_means_and_spread_at_the_values(tmp_path):
+    for algorithm, classes, seed, curve in (
+        ("BrainProp", 5, 1, [0.1, 0.9]),
+        ("BrainProp", 5, 2, [0.1, 0.2, 0.3, 0.94]),
+        ("BrainProp", 50, 1, [0.1, 0.2, 0.3, 0.6, 0.6]),
+        ("EBP", 5, 1, [0.95]),
+        ("EBP", 50, 1, [0.2, 0.5, 0.7]),
+    ):
+        experiment = Experiment("CIFAR100", "conv", algorithm, seed=seed, classes=classes)
+        write_run(tmp_path, experiment, curve)
+    sweeps, others = find_sweeps(rows(tmp_path))
+    assert others == []
+    accuracy, epochs = sweep_figure("classes", sweeps["classes"]).axes
+    brainprop, ebp = accuracy.containers
     np.testing.assert_allclose(brainprop.lines[0].get_xydata(), [[5, 92], [50, 60]])
     (bars,) = brainprop.lines[2]
     np.testing.assert_allclose(bars.get_segments()[0], [[5, 90], [5, 94]])
     np.testing.assert_allclose(ebp.lines[0].get_xydata(), [[5, 95], [50, 70]])
-    np.testing.assert_allclose(epochs.containers[0].lines[0].get_ydata(), [3, 8])
-    assert numbers.get_xscale() == "log"
-    assert [label.get_text() for label in numbers.get_xticklabels()] == ["5", "50"]
-    assert [label.get_text() for label in names.get_xticklabels()] == ["symmetric", "random"]
+    np.testing.assert_allclose(epochs.containers[0].lines[0].get_ydata(), [3, 4])
+    assert accuracy.get_xscale() == "log"
+    assert [label.get_text() for label in accuracy.get_xticklabels()] == ["5", "50"]
+    assert "best accuracy" in epochs.get_ylabel()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "labels", "places"),
+    [
+        ("feedback", ("symmetric", "random"), ["random", "symmetric"], [0, 1]),
+        ("learning_rate", (0.2, 0.1, 0.3), ["0.1", "0.2", "0.3"], [0.1, 0.2, 0.3]),
+        ("l2", (1e-5, 0.0, 1.0), ["0", "1e-05", "1"], [0, 1, 2]),  # Too close on a line.
+        ("classes", (None, 5, 2), ["2", "5", "all"], [0, 1, 2]),
+    ],
+)
+def test_values_that_cannot_lie_on_an_axis_have_even_distances(
+    name, values, labels, places, tmp_path
+):
+    for value in values:
+        write_run(tmp_path, Experiment(*MNIST, **{name: value}), [0.5, 0.9])
+    sweeps, _ = find_sweeps(rows(tmp_path))
+    axes, _ = sweep_figure(name, sweeps[name]).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == labels
+    assert list(axes.get_xticks()) == list(axes.containers[0].lines[0].get_xdata()) == places
 
 
 def test_the_papers_accuracy_is_a_line_in_the_panel_of_its_network(tmp_path):
     write_run(tmp_path, Experiment(*MNIST), [0.5, 0.99])
     write_run(tmp_path, Experiment(*MNIST, epochs=2), [0.5, 0.99])
-    rows = table_rows(read_results(tmp_path))
-    assert reports._levels(rows) == {"MNIST, conv, 60,000 images": 99.31}
-    figure = plots.learning_curves_figure(reports._panels(rows), reports._levels(rows))
+    figure = curves_figure(rows(tmp_path))
     ours, cut_short = figure.axes
     np.testing.assert_allclose(ours.lines[1].get_ydata(), 99.31)
     assert ours.get_ylim()[0] < 99.31 < ours.get_ylim()[1]
     assert len(cut_short.lines) == 1
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["BrainProp", plots.PAPER]
+    assert [text.get_text() for text in legend.get_texts()] == ["BrainProp", PAPER]
 
 
 def test_the_report_covers_what_is_asked_for(tmp_path, capsys):
@@ -292,7 +325,7 @@ def test_the_report_covers_what_is_asked_for(tmp_path, capsys):
     chosen = ["--datasets", "MNIST", "--algorithms", "EBP", "--seeds", "2"]
     assert reproduce.main(["--results", str(tmp_path), "--report", *chosen]) == 0
     out = capsys.readouterr().out
-    assert "| MNIST | conv | EBP |  | 1 | 99." in out
+    assert "| MNIST | conv | EBP | 1 | 99." in out
     assert "| BrainProp |" not in out and "CIFAR" not in out
 
 
@@ -301,18 +334,15 @@ def test_a_report_of_nothing_is_refused(tmp_path, capsys):
     assert "no finished run" in capsys.readouterr().err
 
 
-def test_the_figure_has_a_panel_a_network_and_a_line_style_an_algorithm():
-    panels = {
-        "MNIST, conv": {
-            "BrainProp": [[50, 90], [60, 80, 100], [70, 70]],
-            "EBP": [[80, 90]],
-        },
-        "MNIST, dense": {"BrainProp": [[10]]},
-    }
-    figure = plots.learning_curves_figure(panels)
-    conv, dense = figure.axes
-    assert conv.get_title() == "MNIST, conv"
-    brainprop, ebp = conv.lines
+def test_the_figure_has_a_panel_a_network_and_a_line_style_an_algorithm(tmp_path):
+    write_run(tmp_path, Experiment("MNIST", "dense", "BrainProp"), [0.1])
+    for seed, curve in enumerate([[0.5, 0.9], [0.6, 0.8, 1.0], [0.7, 0.7]], start=1):
+        write_run(tmp_path, Experiment(*MNIST, seed=seed), curve)
+    write_run(tmp_path, Experiment("MNIST", "conv", "EBP"), [0.8, 0.9])
+    figure = curves_figure(rows(tmp_path))
+    dense, conv = figure.axes
+    assert conv.get_title() == "MNIST, conv, 60,000 images"
+    brainprop, ebp, _ = conv.lines
     np.testing.assert_allclose(brainprop.get_xydata(), [[1, 60], [2, 80]])  # Epoch 3 is one seed's.
     assert brainprop.get_linestyle() != ebp.get_linestyle()
     assert brainprop.get_color() != ebp.get_color()
@@ -320,12 +350,12 @@ def test_the_figure_has_a_panel_a_network_and_a_line_style_an_algorithm():
     assert (band[:, 1].min(), band[:, 1].max()) == (50, 90)
     assert dense.lines[0].get_marker() == "o"  # A single epoch would be no line.
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["BrainProp", "EBP"]
+    assert [text.get_text() for text in legend.get_texts()] == ["BrainProp", "EBP", PAPER]
 
 
-def test_the_figure_shows_the_accuracies_that_a_long_run_comes_to_not_its_steep_start():
-    steep = [10.0, 20.0] + 9 * [98.0, 99.0]
-    (axes,) = plots.learning_curves_figure({"MNIST, conv": {"BrainProp": [steep]}}).axes
+def test_the_figure_shows_the_accuracies_that_a_long_run_comes_to_not_its_steep_start(tmp_path):
+    write_run(tmp_path, Experiment("MNIST", "dense", "EBP"), [0.1, 0.2] + 9 * [0.98, 0.99])
+    (axes,) = curves_figure(rows(tmp_path)).axes
     low, high = axes.get_ylim()
     assert 97.5 < low < 98 and 99 < high < 99.5
 

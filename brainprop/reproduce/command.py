@@ -193,7 +193,7 @@ def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) ->
     )
     if not rows:
         raise BrainPropError(f"--results {arguments.results} holds no finished run to report")
-    swept = tuple(swept_values(arguments.sweep))
+    swept = list(swept_values(arguments.sweep))
     print(as_markdown(rows, swept), end="")
     remedy = "make room there, or copy the results to another folder"
     with writing(f"--results {arguments.results}", remedy):

@@ -7,19 +7,29 @@ from functools import partial
 from pathlib import Path
 
 from brainprop.common.files import atomic_write
-from brainprop.outputs import plots
-from brainprop.paper import ALGORITHMS, RESULTS
-from brainprop.reproduce.rows import Line, Row, markdown_table, number, table
-from brainprop.reproduce.sweep_report import find_sweeps
+from brainprop.outputs.plots import write_figure
+from brainprop.paper import ALGORITHMS
+from brainprop.reproduce.figures import curves_figure, sweep_figure
+from brainprop.reproduce.rows import (
+    COMPARABLE,
+    Row,
+    as_text,
+    grouped,
+    markdown_table,
+    sorted_values,
+)
 
 INTRODUCTION = """\
 # Results
 
 Top-1 accuracy in percent and epochs: the mean over the seeds, in brackets the standard deviation.
 The accuracy is the best epoch's on the validation set, or on the test set where that is another
-one. *Paper* is what the paper states for BrainProp; it is empty where the paper states nothing. The
-paper does not say whether its epochs count to the best one or to the stop. *BrainProp / EBP* is the
-ratio of their epochs, 1 to 3.5 in the paper."""
+one. Runs that differ in one setting are a sweep, with a table of its own. Columns without entries
+are left out."""
+
+OVERVIEW = """\
+*Paper* is what the paper states for BrainProp; it does not say whether its epochs count to the best
+one or to the stop. *BrainProp / EBP* is the ratio of their epochs, 1 to 3.5 in the paper."""
 
 DETAILS = """\
 ## Details
@@ -27,107 +37,128 @@ DETAILS = """\
 *Within*: whether our mean lies within two of the paper's standard deviations of its mean; empty
 where the settings or the images are not the paper's."""
 
+# Settings that runs may differ in without being a sweep.
+NO_SWEEP = {"epochs", "patience", *COMPARABLE}
+
+
+def find_sweeps(
+    rows: Sequence[Row], swept: Sequence[str] = ()
+) -> tuple[dict[str, list[Row]], list[Row]]:
+    """Finds the settings that have several values, all else equal.
+
+    Args:
+        rows: As `table_rows` returns them.
+        swept: Settings that are a sweep in any case. Runs of different length are none otherwise.
+
+    Returns:
+        The rows of each sweep, by network and algorithm, then by value; and the rows of no sweep,
+        with those of the paper's settings.
+    """
+    overrides = [name for row in rows for name in row.overrides if name not in NO_SWEEP]
+    sweeps = {name: _swept(rows, name) for name in dict.fromkeys([*overrides, *swept])}
+    in_sweeps = {id(row) for found in sweeps.values() for row in found if row.overrides}
+    others = [row for row in rows if id(row) not in in_sweeps]
+    return {name: found for name, found in sweeps.items() if found}, others
+
+
+def _swept(rows: Sequence[Row], name: str) -> list[Row]:
+    """Returns the rows that differ in one setting."""
+    found = []
+    for group in grouped(rows, lambda row: (row.experiment.row, row.settings(name))).values():
+        values = sorted_values(row.setting(name) for row in group)
+        if len(values) > 1:
+            found += sorted(group, key=lambda row: values.index(row.setting(name)))
+    return found
+
 
 def as_csv(rows: Sequence[Row]) -> str:
     """Returns all numbers as CSV, a line a row, under a line of names; they are not rounded."""
     text = io.StringIO()
-    lines = table(rows)
-    writer = csv.DictWriter(text, lines[0].keys(), lineterminator="\n")
+    writer = csv.DictWriter(text, rows[0].numbers, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(lines)
+    writer.writerows(row.numbers for row in rows)
     return text.getvalue()
 
 
 def as_markdown(rows: Sequence[Row], swept: Sequence[str] = ()) -> str:
-    """Returns the report as Markdown.
-
-    Args:
-        rows: As `table_rows` returns them.
-        swept: Settings to report as a sweep, beside those that `find_sweeps` finds.
-    """
+    """Returns the report as Markdown; the arguments are those of `find_sweeps`."""
     sweeps, others = find_sweeps(rows, swept)
     sections = [INTRODUCTION]
     if others:
-        sections.append(_overview(others))
-    if _panels(others):
+        networks = grouped(others, lambda row: row.network).values()
+        sections += [OVERVIEW, markdown_table([_overview_line(rows) for rows in networks])]
+    if any(row.results for row in others):
         sections.append("![Validation accuracy over epochs](report.png)")
-    for sweep in sweeps:
-        sections += sweep.as_markdown()
+    for name, found in sweeps.items():
+        sections += [f"## Sweep: {name}", markdown_table([_sweep_line(row, name) for row in found])]
+        if any(row.results for row in found):
+            sections.append(f"![Accuracy and epochs against {name}](report_{name}.png)")
     if others:
-        sections += [DETAILS, markdown_table(_DETAILS, zip(others, table(others), strict=True))]
-    devices = sorted({result.device for row in rows for result in row.results})
+        sections += [DETAILS, markdown_table([_details_line(row) for row in others])]
+    devices = {result.device for row in others for result in row.results}
     if devices:
         sections.append(
-            f"Seconds were measured on {'; '.join(devices)}. For a run in several pieces, this is "
-            "the device of the last piece."
+            f"Seconds were measured on {'; '.join(sorted(devices))}. For a run in several pieces, "
+            "this is the device of the last piece."
         )
     return "\n\n".join(sections) + "\n"
 
 
-Network = dict[str, Line]  # By algorithm.
+def _overview_line(network: Sequence[Row]) -> dict[str, str]:
+    """Returns the line of a network, with its algorithms side by side."""
+    rows = {row.experiment.algorithm: row for row in network}
+    counts = {row.cell("seeds") for row in network}
+    seeds = counts if len(counts) == 1 else [f"{n} {row.cell('seeds')}" for n, row in rows.items()]
+
+    def cell(algorithm: str, key: str, digits: int = 0) -> str:
+        return rows[algorithm].cell(key, digits) if algorithm in rows else ""
+
+    return {
+        "data set": network[0].dataset,
+        "architecture": network[0].experiment.architecture,
+        "BrainProp [%]": cell("BrainProp", "accuracy", 2),
+        "paper [%]": cell("BrainProp", "paper_accuracy", 2),
+        "EBP [%]": cell("EBP", "accuracy", 2),
+        "epochs to the best: BrainProp": cell("BrainProp", "epochs_to_best"),
+        "paper": cell("BrainProp", "paper_epochs"),
+        "EBP": cell("EBP", "epochs_to_best"),
+        "BrainProp / EBP": cell("BrainProp", "epoch_ratio_to_best", 1),
+        **{f"{name} [%]": cell(name, "accuracy", 2) for name in ALGORITHMS},  # Those of plugins.
+        "seeds": ", ".join(seeds),
+        "remarks": "; ".join(dict.fromkeys(text for row in network for text in row.remarks)),
+    }
 
 
-def _overview(rows: Sequence[Row]) -> str:
-    """Returns the table that answers at a glance: a line a network, the algorithms side by side."""
-    networks: dict[tuple, Network] = {}
-    for row, numbers in zip(rows, table(rows), strict=True):
-        networks.setdefault(row.network, {})[row.experiment.algorithm] = row, numbers
-    others = {name for lines in networks.values() for name in lines} - {"BrainProp", "EBP"}
-    return markdown_table(
-        _OVERVIEW
-        | {f"{name} [%]": _of(name, number("accuracy", 2)) for name in ALGORITHMS if name in others}
-        | {"seeds": _seeds, "remarks": _remarks},
-        networks.values(),
-    )
+def _sweep_line(row: Row, name: str) -> dict[str, str]:
+    return {
+        **_names(row),
+        "other settings": row.settings(name),
+        name: as_text(row.setting(name)),
+        "seeds": row.cell("seeds"),
+        "accuracy [%]": row.cell("accuracy", 2),
+        "epochs to 90 % of the best accuracy": row.cell("epochs_to_90_percent"),
+        "epochs to the best": row.cell("epochs_to_best"),
+    }
 
 
-def _of(algorithm: str, show: Callable[[Line], str]) -> Callable[[Network], str]:
-    """Makes what shows a number of one algorithm, and nothing where it has no runs."""
-    return lambda lines: show(lines[algorithm]) if algorithm in lines else ""
+def _details_line(row: Row) -> dict[str, str]:
+    return {
+        **_names(row),
+        "remarks": "; ".join(row.remarks),
+        "seeds": row.cell("seeds"),
+        "accuracy [%]": row.cell("accuracy", 2),
+        "within": {None: "", True: "yes", False: "no"}[row.numbers["within_two_paper_sd"]],
+        "epochs to the best": row.cell("epochs_to_best"),
+        "to the stop": row.cell("epochs_to_stop"),
+        "BrainProp / EBP": row.cell("epoch_ratio_to_stop", 1),
+        "seconds/epoch": row.cell("seconds_per_epoch", 1),
+        "paper's seconds/epoch": row.cell("paper_seconds_per_epoch"),
+    }
 
 
-def _any(show: Callable[[Line], str]) -> Callable[[Network], str]:
-    """Makes what shows something that is the same for all algorithms."""
-    return lambda lines: show(next(iter(lines.values())))
-
-
-def _seeds(lines: Network) -> str:
-    """Shows the number of seeds, by algorithm where they differ: "3", "BrainProp 3, EBP 1"."""
-    counts = {name: len(row.results) for name, (row, _) in lines.items()}
-    if len({*counts.values()}) == 1:
-        return _any(lambda line: str(len(line[0].results)))(lines)
-    return ", ".join(f"{name} {count}" for name, count in counts.items())
-
-
-def _remarks(lines: Network) -> str:
-    return "; ".join(dict.fromkeys(text for row, _ in lines.values() for text in row.remarks))
-
-
-_OVERVIEW = {
-    "data set": _any(lambda line: line[0].dataset),
-    "architecture": _any(lambda line: line[0].experiment.architecture),
-    "BrainProp [%]": _of("BrainProp", number("accuracy", 2)),
-    "paper [%]": _of("BrainProp", number("paper_accuracy", 2)),
-    "EBP [%]": _of("EBP", number("accuracy", 2)),
-    "epochs to the best: BrainProp": _of("BrainProp", number("epochs_to_best")),
-    "paper": _of("BrainProp", number("paper_epochs")),
-    "EBP": _of("EBP", number("epochs_to_best")),
-    "BrainProp / EBP": _of("BrainProp", number("epoch_ratio_to_best", 1)),
-}
-_DETAILS = {
-    "data set": lambda line: line[0].dataset,
-    "architecture": lambda line: line[0].experiment.architecture,
-    "algorithm": lambda line: line[0].experiment.algorithm,
-    "remarks": lambda line: "; ".join(line[0].remarks),
-    "seeds": number("seeds"),
-    "accuracy [%]": number("accuracy", 2),
-    "within": lambda line: {None: "", True: "yes", False: "no"}[line[1]["within_two_paper_sd"]],
-    "epochs to the best": number("epochs_to_best"),
-    "to the stop": number("epochs_to_stop"),
-    "BrainProp / EBP": number("epoch_ratio_to_stop", 1),
-    "seconds/epoch": number("seconds_per_epoch", 1),
-    "paper's seconds/epoch": number("paper_seconds_per_epoch"),
-}
+def _names(row: Row) -> dict[str, str]:
+    _, architecture, algorithm = row.experiment.row
+    return {"data set": row.dataset, "architecture": architecture, "algorithm": algorithm}
 
 
 def write_report(rows: Sequence[Row], folder: Path, swept: Sequence[str] = ()) -> list[Path]:
@@ -137,39 +168,22 @@ def write_report(rows: Sequence[Row], folder: Path, swept: Sequence[str] = ()) -
         Their paths.
     """
     sweeps, others = find_sweeps(rows, swept)
+    figures = {
+        f"report_{name}": sweep_figure(name, shown)
+        for name, found in sweeps.items()
+        if (shown := [row for row in found if row.results])
+    }
+    if shown := [row for row in others if row.results]:
+        figures["report"] = curves_figure(shown)
     writers: dict[str, Callable[[Path], object]] = {
         "report.md": partial(Path.write_text, data=as_markdown(rows, swept), encoding="utf-8"),
         "report.csv": partial(Path.write_text, data=as_csv(rows), encoding="utf-8"),
+    } | {
+        f"{name}.{kind}": partial(write_figure, figure, format=kind, dpi=200)
+        for name, figure in figures.items()
+        for kind in ("pdf", "png")
     }
-    figures = {f"report_{sweep.name}": sweep.figure() for sweep in sweeps}
-    panels = _panels(others)
-    if panels:
-        figures["report"] = plots.learning_curves_figure(panels, _levels(others))
-    for name, figure in figures.items():
-        for kind in ("pdf", "png"):
-            writers[f"{name}.{kind}"] = partial(plots.write_figure, figure, format=kind, dpi=200)
     for name, write in writers.items():
-        with atomic_write(folder / name) as unfinished:
-            write(unfinished)
+        with atomic_write(folder / name) as partial_file:
+            write(partial_file)
     return [folder / name for name in writers]
-
-
-def _panels(rows: Sequence[Row]) -> dict[str, dict[str, list]]:
-    """Returns the curves of the figure: a panel for the algorithms that share all settings."""
-    panels: dict[str, dict[str, list]] = {}
-    for row in (row for row in rows if row.results):
-        panels.setdefault(_title(row), {})[row.experiment.algorithm] = row.values("val_accuracy")
-    return panels
-
-
-def _levels(rows: Sequence[Row]) -> dict[str, float]:
-    """Returns the paper's accuracies by panel."""
-    return {
-        _title(row): RESULTS[row.experiment.row].accuracy[0] for row in rows if row.is_comparable
-    }
-
-
-def _title(row: Row) -> str:
-    title = f"{row.dataset}, {row.experiment.architecture}"
-    title += f", {row.training_images:,} images" if row.training_images else ""
-    return f"{title}\n{row.settings}" if row.settings else title

@@ -1,8 +1,10 @@
 """The finished runs in a folder as rows of tables: runs that differ in their seed alone."""
 
+import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean, stdev
 
@@ -32,7 +34,7 @@ def read_results(folder: Path) -> list[Result]:
     return results
 
 
-@dataclass(frozen=True)
+@dataclass
 class Row:
     """Runs that differ in their seed alone.
 
@@ -42,33 +44,39 @@ class Row:
             where classes are drawn, which may differ in their number of images.
         results: The results that did not diverge, by seed.
         diverged: How many diverged.
+        ebp: In a row of BrainProp, EBP's row of the same network, if there is one.
     """
 
     experiment: Experiment
     training_images: int | None
     results: tuple[Result, ...]
     diverged: int
+    ebp: "Row | None" = None
 
     @property
     def dataset(self) -> str:
         """The name of the data set, or of a folder of images without its path."""
         return Path(self.experiment.dataset).name
 
-    @property
+    @cached_property
     def overrides(self) -> dict:
         """The settings that are not the paper's, by name."""
         return self.experiment.overrides()
 
-    @property
-    def settings(self) -> str:
-        """The settings that are not the paper's: "epochs 2, patience 1"; empty if all are."""
-        return ", ".join(f"{name} {value}" for name, value in self.overrides.items())
+    def settings(self, without: str = "") -> str:
+        """Returns the settings that are not the paper's, one left out: "epochs 2, patience 1"."""
+        return ", ".join(f"{k} {as_text(v)}" for k, v in self.overrides.items() if k != without)
+
+    def setting(self, name: str):
+        """Returns the value of a setting, also of one that only some algorithms have."""
+        settings = self.experiment.settings()
+        return (settings | settings.get("rule_arguments", {})).get(name)
 
     @property
     def network(self) -> tuple:
         """What algorithms must share to be compared."""
         dataset, architecture, _ = self.experiment.row
-        return dataset, architecture, self.training_images, self.settings
+        return dataset, architecture, self.training_images, self.settings()
 
     @property
     def is_comparable(self) -> bool:
@@ -84,124 +92,125 @@ class Row:
     @property
     def remarks(self) -> list[str]:
         """What a reader must know to compare the row with others."""
+        remarks = [self.settings()] if self.overrides else []
+        if "epochs" in self.overrides and self.experiment.epochs in self.values("epochs"):
+            remarks = [f"cut short: {self.settings()}"]
         dataset = DATASETS.get(self.experiment.dataset)
         whole = dataset and dataset.training_images
-        remarks = [self.settings] if self.settings else []
-        if "epochs" in self.overrides and any(
-            result.epochs == self.experiment.epochs for result in self.results
-        ):
-            remarks[0] = f"cut short: {remarks[0]}"
         if whole and self.training_images not in (None, whole):
             remarks.append(f"{self.training_images:,} of {whole:,} training images")
         if self.diverged:
             remarks.append(f"{self.diverged} diverged")
-        return [*remarks, *dict.fromkeys(r.note for r in self.results if r.note)]
+        return [*remarks, *dict.fromkeys(note for note in self.values("note") if note)]
 
-    def values(self, attribute: str) -> list[float]:
+    def values(self, attribute: str) -> list:
         """Returns an attribute of each result."""
         return [getattr(result, attribute) for result in self.results]
 
-    def numbers(self, ebp: "Row | None") -> dict:
-        """Returns the row's numbers by column of the CSV file, `None` where there is none.
+    @cached_property
+    def numbers(self) -> dict:
+        """The row by column of the CSV file, `None` where there is no number.
 
-        Args:
-            ebp: The row of EBP to compare with.
+        A mean and its standard deviation (of a sample, so it takes two seeds) are a pair of keys
+        `..._mean` and `..._sd`. The ratios, in BrainProp's rows, are of BrainProp's mean and EBP's.
         """
         dataset, architecture, algorithm = self.experiment.row
         paper = RESULTS.get(self.experiment.row)
-        accuracy = mean_sd(self.values("accuracy"))
         within = None
-        if paper and accuracy[0] is not None and self.is_comparable:
-            within = abs(accuracy[0] - paper.accuracy[0]) <= 2 * paper.accuracy[1]
+        if paper and self.results and self.is_comparable:
+            mean, sd = paper.accuracy
+            within = abs(fmean(self.values("accuracy")) - mean) <= 2 * sd
+        seconds = self.values("seconds")
         return {
             "dataset": dataset,
             "architecture": architecture,
             "algorithm": algorithm,
             "training_images": self.training_images,
-            "settings": self.settings,
+            "settings": self.settings(),
             "seeds": len(self.results),
             "diverged": self.diverged,
-            **pair("accuracy", accuracy),
-            **pair("epochs_to_best", mean_sd(self.values("best_epoch"))),
-            **pair("epochs_to_stop", mean_sd(self.values("epochs"))),
-            **pair("epochs_to_90_percent", mean_sd(self.values("epochs_to_90_percent"))),
-            "seconds_per_epoch": mean_sd(self.values("seconds"))[0],
-            "epoch_ratio_to_best": ratio(self, ebp, "best_epoch"),
-            "epoch_ratio_to_stop": ratio(self, ebp, "epochs"),
-            **pair("paper_accuracy", paper.accuracy if paper else None),
+            **self._mean_and_sd("accuracy", "accuracy"),
+            **self._mean_and_sd("epochs_to_best", "best_epoch"),
+            **self._mean_and_sd("epochs_to_stop", "epochs"),
+            **self._mean_and_sd("epochs_to_90_percent", "epochs_to_90_percent"),
+            "seconds_per_epoch": fmean(seconds) if seconds else None,
+            "epoch_ratio_to_best": self._ratio_to_ebp("best_epoch"),
+            "epoch_ratio_to_stop": self._ratio_to_ebp("epochs"),
+            "paper_accuracy_mean": paper and paper.accuracy[0],
+            "paper_accuracy_sd": paper and paper.accuracy[1],
             "within_two_paper_sd": within,
-            **pair("paper_epochs", paper.epochs if paper else None),
-            "paper_seconds_per_epoch": paper.seconds_per_epoch if paper else None,
+            "paper_epochs_mean": paper and paper.epochs[0],
+            "paper_epochs_sd": paper and paper.epochs[1],
+            "paper_seconds_per_epoch": paper and paper.seconds_per_epoch,
         }
 
+    def _mean_and_sd(self, name: str, attribute: str) -> dict:
+        values = self.values(attribute)
+        return {
+            f"{name}_mean": fmean(values) if values else None,
+            f"{name}_sd": stdev(values) if len(values) > 1 else None,
+        }
 
-Line = tuple[Row, dict]  # A row and its numbers.
+    def _ratio_to_ebp(self, attribute: str) -> float | None:
+        if not (self.results and self.ebp and self.ebp.results):
+            return None
+        return fmean(self.values(attribute)) / fmean(self.ebp.values(attribute))
+
+    def cell(self, key: str, digits: int = 0) -> str:
+        """Returns a number as tables show it: "99.31 (0.04)", with its deviation if it has one."""
+        mean = self.numbers.get(f"{key}_mean", self.numbers.get(key))
+        sd = self.numbers.get(f"{key}_sd")
+        deviation = "" if sd is None else f" ({sd:.{digits}f})"
+        return "" if mean is None else f"{mean:.{digits}f}{deviation}"
+
+
+def as_text(value) -> str:
+    """Returns the value of a setting as tables and figures show it."""
+    return "all" if value is None else str(value).removesuffix(".0")
+
+
+def sorted_values(values: Iterable) -> list:
+    """Sorts the different values of a setting: numbers, then names, then what has no limit."""
+    return sorted({*values}, key=lambda v: (v is None, isinstance(v, str), v or 0))
 
 
 def table_rows(results: Iterable[Result]) -> list[Row]:
     """Groups results into rows: the paper's settings first, names in the paper's order."""
-    groups: dict[tuple, list[Result]] = {}
-    for result in results:
-        e = result.experiment
-        images = None if e.classes else result.training_images
-        groups.setdefault((e.row, images, str(e.overrides())), []).append(result)
     rows = []
-    for (_, images, _), group in groups.items():
+    for group in grouped(results, _without_seed).values():
         group.sort(key=lambda result: result.experiment.seed)
+        experiment, images = group[0].experiment, group[0].training_images
         sound = tuple(result for result in group if not result.diverged)
         diverged = len(group) - len(sound)
-        rows.append(Row(group[0].experiment, images, sound, diverged))
+        rows.append(Row(experiment, None if experiment.classes else images, sound, diverged))
     order = {name: i for i, name in enumerate([*DATASETS, *ARCHITECTURES, *ALGORITHMS])}
 
     def place(row: Row) -> tuple:
         *network, algorithm = (order.get(name, len(order)) for name in row.experiment.row)
-        return row.settings, network, -(row.training_images or 0), algorithm
+        return row.settings(), network, -(row.training_images or 0), algorithm
 
+    ebp = {row.network: row for row in rows if row.experiment.algorithm == "EBP"}
+    for row in rows:
+        if row.experiment.algorithm == "BrainProp":
+            row.ebp = ebp.get(row.network)
     return sorted(rows, key=place)
 
 
-def table(rows: Sequence[Row]) -> list[dict]:
-    """Returns the numbers of all rows: see `Row.numbers`.
-
-    A mean and its standard deviation (of a sample, so it takes two seeds) are a pair of keys
-    `..._mean` and `..._sd`. The ratios, in BrainProp's rows, are of the means of BrainProp and EBP.
-    """
-    ebp = {row.network: row for row in rows if row.experiment.algorithm == "EBP"}
-    return [row.numbers(ebp.get(row.network)) for row in rows]
+def _without_seed(result: Result) -> tuple:
+    experiment = dataclasses.replace(result.experiment, seed=1)
+    return experiment, None if experiment.classes else result.training_images
 
 
-def mean_sd(values: Sequence[float]) -> tuple[float | None, float | None]:
-    """Returns the mean and the standard deviation of a sample, `None` if too few have one."""
-    return fmean(values) if values else None, stdev(values) if len(values) > 1 else None
+def grouped(items: Iterable, key: Callable) -> dict:
+    """Returns lists of the items with the same key, by key, in the order of the items."""
+    groups: dict = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
 
 
-def pair(name: str, mean_and_sd: tuple[float | None, float | None] | None) -> dict:
-    """Returns two columns of the CSV file."""
-    mean, sd = mean_and_sd or (None, None)
-    return {f"{name}_mean": mean, f"{name}_sd": sd}
-
-
-def ratio(row: Row, ebp: Row | None, attribute: str) -> float | None:
-    """Returns BrainProp's mean over EBP's, in BrainProp's rows where there are results of both."""
-    if row.experiment.algorithm != "BrainProp" or not (ebp and ebp.results and row.results):
-        return None
-    return fmean(row.values(attribute)) / fmean(ebp.values(attribute))
-
-
-def number(key: str, digits: int = 0) -> Callable[[Line], str]:
-    """Makes what shows a number of a row: "99.31 (0.04)", with its deviation if it has one."""
-
-    def show(line: Line) -> str:
-        mean, sd = line[1].get(f"{key}_mean", line[1].get(key)), line[1].get(f"{key}_sd")
-        if mean is None:
-            return ""
-        return f"{mean:.{digits}f}" + (f" ({sd:.{digits}f})" if sd is not None else "")
-
-    return show
-
-
-def markdown_table(columns: Mapping[str, Callable], lines: Iterable) -> str:
-    """Returns a table in Markdown: a column for each title and what shows a line's cell."""
-    cells = [list(columns), ["---"] * len(columns)]
-    cells += [[show(line) for show in columns.values()] for line in lines]
+def markdown_table(lines: Sequence[dict[str, str]]) -> str:
+    """Returns a table in Markdown, of lines by title. Columns without entries are left out."""
+    titles = [title for title in lines[0] if any(line[title] for line in lines)]
+    cells = [titles, ["---"] * len(titles)] + [[line[t] for t in titles] for line in lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
