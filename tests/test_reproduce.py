@@ -20,9 +20,10 @@ from programs import Program
 from brainprop.common.durations import duration
 from brainprop.experiments import Experiment
 from brainprop.outputs.summary import read_summary
+from brainprop.reproduce import attempts, run_folder
 from brainprop.reproduce import command as reproduce
-from brainprop.reproduce import run_folder
-from brainprop.reproduce.run_folder import Attempt, RunFiles, Status, complete
+from brainprop.reproduce.attempts import Attempt, Status, complete
+from brainprop.reproduce.run_folder import RunFiles
 from brainprop.training import checkpoints
 
 PROJECT = Path(__file__).parents[1]
@@ -135,7 +136,7 @@ BAD_ARGUMENTS = [
     (("--data-dir", "missing"), "missing"),
     (("--results", "a-file"), "--results"),
     (("--report", "--results", "a-file"), "--results"),
-    (("--cluster", "rya"), "did you mean ray"),
+    (("--cluster", "rya"), "invalid choice: 'rya'"),
     (("--cluster", "ray", "--cpus-per-run", "0"), "--cpus-per-run"),
     (("--cluster", "ray", "--gpus-per-run", "1.5"), "--gpus-per-run"),
     (("--gpus-per-run", "1"), "--cluster"),
@@ -146,7 +147,7 @@ BAD_ARGUMENTS = [
 def test_bad_arguments_are_told_in_one_line(arguments, hint, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a-file").write_text("")
-    monkeypatch.setattr(run_folder, "start_tensorflow", lambda: pytest.fail("TensorFlow started"))
+    monkeypatch.setattr(attempts, "start_tensorflow", lambda: pytest.fail("TensorFlow started"))
     try:
         code = reproduce.main(list(arguments))
     except SystemExit as exit:  # argparse ends the program itself
@@ -184,7 +185,7 @@ def test_a_finished_run_is_there_and_is_not_repeated(tmp_path, capsys):
         told = json.loads((tmp_path / f"{name}.json").read_text())
         assert told["epochs"] == 2 and told["settings"]["seed"] == 1
     out = capsys.readouterr().out
-    assert out.startswith(f"2 runs in {tmp_path}, 0 finished\n")
+    assert out.startswith(f"2 runs: none finished, in {tmp_path}\n")
     assert re.search(rf"^{names[0]}: best validation accuracy \d+\.\d\d % at", out, re.MULTILINE)
 
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.*")}
@@ -254,7 +255,7 @@ def test_a_busy_run_is_told_once_and_left_alone(tmp_path, capsys):
     run = RunFiles(tmp_path, dense())
     arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--results", str(tmp_path)]
     write_run(tmp_path, dense(seed=2), [0.5])
-    with run.claimed():
+    with run.claimed(patience=0):
         assert reproduce.main(arguments) == 0
         assert capsys.readouterr().out.splitlines()[1:] == [
             f"{run.name}: busy in {run.locked_by}",
@@ -268,7 +269,7 @@ def test_a_run_that_another_process_finished_meanwhile_is_not_run_again(tmp_path
     path = write_run(tmp_path, dense(), [0.5])
     before = path.read_text()
     attempt = complete(dense(), tmp_path)
-    assert attempt.status is Status.FINISHED and "another process" in attempt.message
+    assert (attempt.status, attempt.message) == (Status.FINISHED, "finished")
     assert path.read_text() == before
     assert files(tmp_path) == [path.name]
 
@@ -278,7 +279,7 @@ def test_waiting_for_a_lock_gets_it_once_it_is_free(tmp_path):
     held, free = threading.Event(), threading.Event()
 
     def hold():
-        with run.claimed():
+        with run.claimed(patience=0):
             held.set()
             free.wait()
 
@@ -317,7 +318,7 @@ def test_sigterm_ends_after_the_batch_and_the_dry_run_tells_how_far_it_came(tmp_
     done = f"{run.name}: {run.epochs} of at most 500 epochs"
     assert re.fullmatch(rf"{done}, at most {duration}", first)
     assert re.fullmatch(rf"MNIST_dense_EBP_seed2_.*: new, at most {duration}", second)
-    assert re.fullmatch(rf"2 runs, 0 finished; the rest takes at most {duration}", total)
+    assert re.fullmatch(rf"0 of 2 runs finished; the rest takes at most {duration}", total)
     assert "one run at a time" in assumption
     assert files(tmp_path) == before
 
@@ -342,7 +343,7 @@ def test_a_dry_run_tells_what_is_finished_and_makes_no_folder(tmp_path, capsys):
     assert reproduce.main([*arguments, str(tmp_path)]) == 0
     first, total = capsys.readouterr().out.splitlines()
     assert first == f"{path.stem}: finished"
-    assert total == "1 run, 1 finished; the rest takes at most 0 s"
+    assert total == "1 of 1 runs finished; the rest takes at most 0 s"
 
 
 @pytest.mark.parametrize(
@@ -354,7 +355,7 @@ def test_durations(seconds, text):
 
 
 def test_many_networks_are_traced_without_tensorflows_warning():
-    run_folder.start_for_many_runs()
+    attempts.start_for_many_runs()
     printed = []
     handler = logging.Handler()
     handler.emit = lambda record: printed.append(record.getMessage())
@@ -380,9 +381,9 @@ def test_a_diverged_run_is_recorded_and_the_rest_go_on(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "2 runs: 2 diverged"
     assert reproduce.main([*arguments, *settings]) == 1
     first, last = capsys.readouterr().out.splitlines()
-    assert first.endswith("2 finished, 2 of them diverged") and last == "2 runs: 2 diverged"
+    assert first == f"{last}, in {tmp_path}" and last == "2 runs: 2 diverged"
     assert reproduce.main([*arguments, *settings, "--report"]) == 0
-    assert "2 diverged | 0 |  |" in capsys.readouterr().out
+    assert "2 diverged | 0 |" in capsys.readouterr().out
 
 
 def test_a_run_that_fails_is_told_and_the_rest_go_on(tmp_path, capsys):
@@ -424,7 +425,7 @@ def test_a_damaged_result_is_told(tmp_path, capsys):
     assert reproduce.main([*arguments, "--dry-run"]) == 0
     captured = capsys.readouterr()
     assert "move it elsewhere to have the run repeated" in captured.err
-    assert captured.out.startswith("1 run, 0 finished")
+    assert captured.out.startswith("0 of 1 runs finished")
 
 
 def test_a_damaged_result_does_not_keep_the_others_from_running(tmp_path, capsys):
@@ -443,7 +444,7 @@ def test_a_drive_without_locks_trains_and_reports_with_one_warning(
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(run_folder.fcntl, "flock", flock)
-    monkeypatch.setattr(run_folder, "_train", lambda *_: Attempt(Status.FINISHED, "trained"))
+    monkeypatch.setattr(attempts, "_train", lambda *_: Attempt(Status.FINISHED, "trained"))
     arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--results", str(tmp_path)]
     assert reproduce.main(arguments) == 0
     captured = capsys.readouterr()
@@ -460,7 +461,7 @@ def test_a_device_that_fails_as_the_network_is_built_fails_that_run(tmp_path, mo
     monkeypatch.setattr("brainprop.training.prepare.model_for", build)
     attempt = complete(dense(epochs=1), tmp_path, PROJECT)
     assert attempt.status is Status.FAILED and "no memory left" in attempt.message
-    monkeypatch.setattr("brainprop.reproduce.estimates.model_for", build)
+    monkeypatch.setattr("brainprop.networks.models.model_for", build)
     arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1", "--dry-run"]
     assert reproduce.main([*arguments, "--results", str(tmp_path)]) == 2
 

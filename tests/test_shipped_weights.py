@@ -11,7 +11,7 @@ from brainprop import BrainPropError, build_model, load_weights
 from brainprop.cli import main
 from brainprop.datasets.table import DATASETS
 from brainprop.networks import models
-from brainprop.reproduce.report import as_csv, as_markdown
+from brainprop.reproduce.report import Report
 from brainprop.reproduce.rows import read_results, table_rows
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
@@ -89,7 +89,7 @@ def test_mnist_file_scores_what_is_stated(capsys):
 
 
 def test_the_report_is_that_of_the_runs(capsys):
-    rows = table_rows(read_results(WEIGHTS))
+    report = Report(table_rows(read_results(WEIGHTS)))
     assert not capsys.readouterr().err  # No file was left out.
-    assert (WEIGHTS / "report.md").read_text() == as_markdown(rows)
-    assert (WEIGHTS / "report.csv").read_text() == as_csv(rows)
+    assert (WEIGHTS / "report.md").read_text() == report.markdown()
+    assert (WEIGHTS / "report.csv").read_text() == report.csv()

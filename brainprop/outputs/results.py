@@ -1,16 +1,14 @@
 """The files that `-s` leaves: plots, history and the best epoch's weights."""
 
-import contextlib
 import itertools
 import json
 import os
 import pickle
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-
-from matplotlib.figure import Figure
 
 from brainprop.common.errors import BrainPropError, one_line
 from brainprop.common.files import atomic_write
@@ -18,6 +16,8 @@ from brainprop.networks.weights import serialized
 from brainprop.outputs import plots
 from brainprop.outputs.summary import write_summary
 from brainprop.training.run import Run
+
+Writers = dict[str, Callable[[Path], object]]  # By the last part of the file's name.
 
 
 def save_run(run: Run, directory: str | Path = ".") -> list[Path]:
@@ -32,33 +32,29 @@ def save_run(run: Run, directory: str | Path = ".") -> list[Path]:
         directory: The folder for the files. It is made if it does not exist.
 
     Returns:
-        The paths of the weights, the plot as a PDF and as a PNG, and the history as a pickle and as
-        JSON; then the diagnostics' plot as both, if there are diagnostics in the history.
+        The paths of the weights, the history as a pickle and as JSON, and the plot as a PDF and as
+        a PNG; then the diagnostics' plot as both, if there are diagnostics in the history.
 
     Raises:
         BrainPropError: If not everything could be saved there. The rest is then in the home folder
             or the folder for temporary files, if it could be saved at all; the message names it.
     """
     directory, writers = Path(directory), _writers(run)
-    with contextlib.suppress(OSError):  # The files that it does not take tell.
+    with suppress(OSError):  # Writing to it fails with the reason.
         directory.mkdir(parents=True, exist_ok=True)
     saved, problems = _save(run, writers, directory)
     if not problems:
         return saved
-    first = next(iter(problems.values()))
     lost = problems
     for refuge in (os.path.expanduser("~"), tempfile.gettempdir()):
-        rest = {part: write for part, write in writers.items() if part in lost}
-        rescued, lost = _save(run, rest, Path(refuge))
+        rescued, lost = _save(run, {part: writers[part] for part in lost}, Path(refuge))
         saved += rescued
+    reason = next(iter(problems.values()))
     raise BrainPropError(
-        f"{directory} takes no {', '.join(problems)} ({one_line(first)}): "
+        f"{directory} takes no {', '.join(problems)} ({one_line(reason)}): "
         f"saved are {', '.join(map(str, saved)) or 'none'}"
         + (f"; {', '.join(lost)} could not be saved anywhere" if lost else "")
-    ) from first
-
-
-Writers = dict[str, Callable[[Path], object]]
+    ) from reason
 
 
 def _save(run: Run, writers: Writers, directory: Path) -> tuple[list[Path], dict[str, Exception]]:
@@ -77,8 +73,8 @@ def _save(run: Run, writers: Writers, directory: Path) -> tuple[list[Path], dict
         problems: dict[str, Exception] = {}
         for part, write in writers.items():
             try:
-                with atomic_write(targets[part], overwrite=own) as passing:
-                    write(passing)
+                with atomic_write(targets[part], overwrite=own) as unfinished:
+                    write(unfinished)
                 saved.append(targets[part])
             except Exception as error:  # Whatever it is, the other files matter.
                 problems[part] = error
@@ -93,33 +89,30 @@ def _is_earlier_piece(path: Path, run: Run) -> bool:
 
     No other run's first epoch takes the same time to the nanosecond.
     """
-    try:
+    with suppress(OSError, ValueError, LookupError, TypeError):
         history = json.loads(path.read_text())["history"]
         return history["seconds"][0] == run.history["seconds"][0]
-    except (OSError, ValueError, LookupError, TypeError):
-        return False
+    return False
 
 
 def _writers(run: Run) -> Writers:
-    """Returns what writes each file, by the last part of its name."""
     figures = {"accuracy": plots.accuracy_figure}
     if "reward_prediction_error" in run.history:  # Of `diagnostics.Diagnostics`.
         figures["diagnostics"] = plots.diagnostics_figure
-    drawn = {
-        f"{name}.{kind}": partial(_draw, draw, run, kind)
-        for name, draw in figures.items()
-        for kind in ("pdf", "png")
-    }
+
+    def draw(name: str, kind: str, path: Path) -> None:
+        plots.write_figure(figures[name](run), path, kind)
+
     return {
         "weights.h5": lambda path: path.write_bytes(serialized(run.model)),
         "history.pkl": lambda path: path.write_bytes(_pickled_history(run)),
         "history.json": lambda path: write_summary(run, path),
-        **drawn,
+        **{
+            f"{name}.{kind}": partial(draw, name, kind)
+            for name in figures
+            for kind in ("pdf", "png")
+        },
     }
-
-
-def _draw(draw: Callable[[Run], Figure], run: Run, kind: str, path: Path) -> None:
-    plots.write_figure(draw(run), path, kind)
 
 
 def _pickled_history(run: Run) -> bytes:

@@ -11,6 +11,7 @@ import json
 import math
 import platform
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -31,21 +32,21 @@ def _commit() -> str | None:
     if not (checkout / ".git").exists():
         return None
     command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    try:
-        told = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.SubprocessError):  # For example, git is not installed.
-        return None
-    return told.stdout.strip()
+    with suppress(OSError, subprocess.SubprocessError):  # For example, git is not installed.
+        return subprocess.check_output(
+            command, cwd=checkout, stderr=subprocess.DEVNULL, text=True
+        ).strip()
+    return None
 
 
 COMMIT = _commit()  # At the start: the files can change during a run.
 
 
-def summary(run: Run) -> dict:
-    """Returns what a run was and what came of it, for JSON: numbers not finite become `None`."""
+def write_summary(run: Run, path: Path) -> None:
+    """Writes what a run was and what came of it."""
     from brainprop.common import devices
 
-    return {
+    summary = {
         "settings": run.experiment.settings(),
         "images": {"training": run.training_images, "validation": run.validation_images},
         "versions": {
@@ -64,11 +65,7 @@ def summary(run: Run) -> dict:
         "test_accuracy": run.test_accuracy,
         "history": {name: _finite(values) for name, values in run.history.items()},
     }
-
-
-def write_summary(run: Run, path: Path) -> None:
-    """Writes `summary` as JSON."""
-    path.write_text(json.dumps(summary(run), indent=1) + "\n")
+    path.write_text(json.dumps(summary, indent=1) + "\n")
 
 
 def _finite(value):
@@ -80,42 +77,20 @@ def _finite(value):
 
 @dataclass(frozen=True)
 class Result:
-    """A run as its summary describes it.
-
-    Attributes:
-        experiment: What was run.
-        diverged: Whether the loss ended as no finite number. The other results then mean nothing.
-        accuracy: In percent: of the best epoch, on the validation set, or on the test set where
-            that is another one.
-        best_epoch: The best epoch, counted from 1.
-        val_accuracy: In percent, after each epoch.
-        seconds: The median time of an epoch.
-        training_images, validation_images: How many there were.
-        device: What it ran on.
-        note: A remark, added by hand.
-    """
+    """A run as its summary describes it. Accuracies are in percent, epochs count from 1."""
 
     experiment: Experiment
-    diverged: bool
-    accuracy: float
-    best_epoch: int
-    val_accuracy: tuple[float, ...]
-    seconds: float
+    diverged: bool  # The other results then mean nothing.
+    accuracy: float  # Of the best epoch, on the test set.
+    val_accuracy: tuple[float, ...]  # After each epoch.
+    epochs_to_best: int
+    epochs_to_90_percent: int  # Of the run's own best validation accuracy.
+    epochs_to_stop: int
+    seconds_per_epoch: float  # The median.
     training_images: int
     validation_images: int
     device: str
-    note: str
-
-    @property
-    def epochs(self) -> int:
-        """The number of epochs to the stop."""
-        return len(self.val_accuracy)
-
-    @property
-    def epochs_to_90_percent(self) -> int:
-        """The first epoch, counted from 1, with 90 % of the run's own best validation accuracy."""
-        enough = 0.9 * max(self.val_accuracy)
-        return 1 + next(i for i, value in enumerate(self.val_accuracy) if value >= enough)
+    note: str  # Added by hand.
 
 
 def read_summary(path: Path) -> Result:
@@ -126,23 +101,26 @@ def read_summary(path: Path) -> Result:
     """
     with reading(path, "move it elsewhere to have the run repeated"):
         check_readable(path)
-        told = json.loads(path.read_text(encoding="utf-8"))
-        settings, history = told["settings"], told["history"]
+        content = json.loads(path.read_text(encoding="utf-8"))
+        settings, history = content["settings"], content["history"]
         unknown = settings.keys() - {field.name for field in dataclasses.fields(Experiment)}
         if unknown:
             raise BrainPropError(
                 f"{path} is of another version, with the setting {min(unknown)!r}: update BrainProp"
             )
-        accuracy, test_accuracy = told["best_val_accuracy"], told["test_accuracy"]
+        accuracy, test_accuracy = content["best_val_accuracy"], content["test_accuracy"]
+        curve = [100 * value for value in history["val_accuracy"]]
         return Result(
-            Experiment(**settings),
-            has_diverged(history),
-            100 * (accuracy if test_accuracy is None else test_accuracy),
-            told["best_epoch"],
-            tuple(100 * value for value in history["val_accuracy"]),
-            median(history["seconds"]),
-            told["images"]["training"],
-            told["images"]["validation"],
-            printable(told["device"]),
-            printable(told.get("note", "")),
+            experiment=Experiment(**settings),
+            diverged=has_diverged(history),
+            accuracy=100 * (accuracy if test_accuracy is None else test_accuracy),
+            val_accuracy=tuple(curve),
+            epochs_to_best=content["best_epoch"],
+            epochs_to_90_percent=1 + [value >= 0.9 * max(curve) for value in curve].index(True),
+            epochs_to_stop=len(curve),
+            seconds_per_epoch=median(history["seconds"]),
+            training_images=content["images"]["training"],
+            validation_images=content["images"]["validation"],
+            device=printable(content["device"]),
+            note=printable(content.get("note", "")),
         )

@@ -7,11 +7,11 @@ import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from brainprop.common.errors import BrainPropError
+from brainprop.common.errors import BrainPropError, one_line
 from brainprop.common.plugins import LOADED, load_plugin
 from brainprop.common.startup import prepare_environment, quiet_stderr
 from brainprop.experiments import Experiment
-from brainprop.reproduce.run_folder import Attempt, Status, complete
+from brainprop.reproduce.attempts import Attempt, Status, complete
 
 MAX_RETRIES = 100  # Of a run, since its machine can be preempted.
 # A machine that is gone may hold a run's lock for a while; NFS frees it after 90 seconds.
@@ -84,13 +84,9 @@ def _complete(
     data_dir: Path | None,
     cpus: int,
     gpus: float,
-    plugins: Sequence[Path] = (),
+    plugins: Sequence[Path],
 ) -> Attempt:
-    """Completes a run in a worker.
-
-    Raises:
-        Preempted: If a signal ended it.
-    """
+    """Completes a run in a worker."""
     if not gpus:  # Ray leaves all GPUs of the machine visible to a task that asked for none.
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     prepare_environment()
@@ -107,11 +103,7 @@ def _complete(
 
 
 def _connect(address: str):
-    """Joins a cluster.
-
-    Returns:
-        The package `ray`.
-    """
+    """Joins a cluster, and returns the package `ray`."""
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -142,18 +134,13 @@ def _reason(problem: Exception) -> str:
             "head's ~/.ray/auth_token, and set RAY_AUTH_MODE=token (see docs/long-runs.md)"
         )
     return (
-        f"no Ray cluster there ({str(problem).strip().splitlines()[0]}): start one with "
-        "`ray start --head`, or give the host:port that it prints"
+        f"no Ray cluster there ({one_line(problem)}): start one with `ray start --head`, or give "
+        "the host:port that it prints"
     )
 
 
 def _check_address(address: str) -> None:
-    """Checks that a program answers at "host:port".
-
-    Raises:
-        ValueError: If the address has another form.
-        OSError: If none does.
-    """
+    """Raises a ValueError or an OSError if no program answers at "host:port"."""
     match = re.fullmatch(r"([\w.-]+):(\d{1,5})", address)
     if not match:
         raise ValueError("it is not of the form host:port")

@@ -7,28 +7,29 @@ The same command resumes what was interrupted, and can run several times at once
 """
 
 import argparse
+import itertools
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from brainprop.common.arguments import ArgumentParser, check_number, known_name, path_of
 from brainprop.common.commands import BAD_INPUT, FAILURE, SIGNAL_BASE, SUCCESS, run_command
-from brainprop.common.durations import duration
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import make_directory, writing
-from brainprop.datasets.sources import no_downloads
 from brainprop.datasets.table import DATASETS, MAX_INTEGER, dataset_name, load_data
-from brainprop.experiments import Experiment, data_for
+from brainprop.experiments import Experiment
 from brainprop.options import add_data_dir, add_plugin, add_settings, parse, settings_given
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, architectures_of, combinations, has_setting
-from brainprop.reproduce.run_folder import Attempt, RunFiles, Status, complete, start_for_many_runs
-from brainprop.reproduce.sweep import grid, swept_values
+from brainprop.reproduce.attempts import Attempt, Status, complete, finished
+from brainprop.reproduce.dry_run import print_what_is_left
+from brainprop.reproduce.run_folder import RunFiles
+from brainprop.reproduce.sweep import swept_values
 
 PAPER_SEEDS = range(1, 11)
 MAX_SEEDS = 1000
-CLUSTERS = ("ray",)
+Attempts = Iterator[tuple[Experiment, Attempt]]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -47,8 +48,12 @@ def main(argv: list[str] | None = None) -> int:
         arguments = parse(_parser, argv)
         experiments = _experiments(arguments)
         _check_cluster(arguments)
-        command = _report if arguments.report else _dry_run if arguments.dry_run else _train
-        return command(experiments, arguments)
+        if arguments.report:
+            return _report(experiments, arguments)
+        if arguments.dry_run:
+            print_what_is_left(experiments, arguments.results, arguments.data_dir)
+            return SUCCESS
+        return _train(experiments, arguments)
 
     return run_command(work, _parser(), farewell="interrupted: the same command resumes")
 
@@ -57,69 +62,61 @@ def _train(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> 
     """Trains what is not finished and prints what became of each; continues after failures."""
     make_directory(arguments.results, "--results")
     runs = {experiment: RunFiles(arguments.results, experiment) for experiment in experiments}
-    finished = {run: _status(files) for run, files in runs.items() if files.is_finished}
-    to_do = [run for run in runs if run not in finished]
-    counts = Counter(finished.values())
-    diverged = counts[Status.DIVERGED]
-    line = f"{_runs(len(runs))} in {arguments.results}, "
-    line += f"{counts.total() - counts[Status.FAILED]} finished"
-    print(line + (f", {diverged} of them diverged" if diverged else ""), flush=True)
+    became: dict[Experiment, Status] = {}
+    for run, files in runs.items():
+        if files.is_finished:
+            attempt = finished(files)
+            became[run] = attempt.status
+            if attempt.status is Status.FAILED:
+                attempt.print(files.name)
+    to_do = [run for run in runs if run not in became]
+    print(f"{_tally(runs, became)}, in {arguments.results}", flush=True)
     for dataset, size in dict.fromkeys((run.dataset, run.image_size) for run in to_do):
         # Missing data shows before hours are spent.
         load_data(dataset, arguments.data_dir, image_size=size)
-    attempts = _on_cluster(to_do, arguments) if arguments.cluster else _here(to_do, arguments)
-    last: dict[Experiment, Status] = {}
-    for experiment, attempt in attempts:
-        if attempt.status is not last.get(experiment):  # Still busy is no news.
-            stream = sys.stderr if attempt.status is Status.FAILED else sys.stdout
-            print(f"{runs[experiment].name}: {attempt.message}", file=stream, flush=True)
-        last[experiment] = attempt.status
+    for run, attempt in (_on_cluster if arguments.cluster else _here)(to_do, arguments):
+        if attempt.status is not became.get(run):  # Still busy is no news.
+            attempt.print(runs[run].name)
+        became[run] = attempt.status
         if attempt.interrupted_by is not None:
             print("the same command resumes")
             return SIGNAL_BASE + attempt.interrupted_by
-    counts.update(last.values())
-    became = [f"{counts[status]} {status.value}" for status in Status if counts[status]]
-    print(f"{_runs(len(runs))}: {', '.join(became)}")
-    if counts[Status.FAILED]:
+    print(_tally(runs, became))
+    if Status.FAILED in became.values():
         return BAD_INPUT
-    return FAILURE if counts[Status.DIVERGED] else SUCCESS
+    return FAILURE if Status.DIVERGED in became.values() else SUCCESS
 
 
-def _status(files: RunFiles) -> Status:
-    """Returns what became of a finished run: it failed if its result cannot be read."""
-    try:
-        return files.status
-    except BrainPropError as error:
-        print(f"{files.name}: {error}", file=sys.stderr)
-        return Status.FAILED
+def _tally(runs: Collection[Experiment], became: dict[Experiment, Status]) -> str:
+    """Returns what became of how many runs: "3 runs: 2 finished, 1 busy"."""
+    counts = Counter(became.values())
+    parts = [f"{counts[status]} {status.value}" for status in Status if counts[status]]
+    noun = "run" if len(runs) == 1 else "runs"
+    return f"{len(runs)} {noun}: {', '.join(parts) or 'none finished'}"
 
 
-def _here(
-    experiments: Sequence[Experiment], arguments: argparse.Namespace
-) -> Iterator[tuple[Experiment, Attempt]]:
+def _here(runs: Sequence[Experiment], arguments: argparse.Namespace) -> Attempts:
     """Trains one run after the other in this process.
 
     Runs that are busy elsewhere come again at the end, since the other process may have died.
     """
-    while experiments:
+    while runs:
         busy = []
-        for experiment in experiments:
-            attempt = complete(experiment, arguments.results, arguments.data_dir)
-            yield experiment, attempt
+        for run in runs:
+            attempt = complete(run, arguments.results, arguments.data_dir)
+            yield run, attempt
             if attempt.status is Status.BUSY:
-                busy.append(experiment)
-        if len(busy) == len(experiments):
+                busy.append(run)
+        if len(busy) == len(runs):
             return  # No process has died.
-        experiments = busy
+        runs = busy
 
 
-def _on_cluster(
-    experiments: Sequence[Experiment], arguments: argparse.Namespace
-) -> Iterator[tuple[Experiment, Attempt]]:
+def _on_cluster(runs: Sequence[Experiment], arguments: argparse.Namespace) -> Attempts:
     from brainprop.reproduce.cluster import complete_all
 
     return complete_all(
-        experiments,
+        runs,
         arguments.results.absolute(),  # Not resolved: a link may lead elsewhere on each machine.
         arguments.data_dir and arguments.data_dir.expanduser().absolute(),
         arguments.cluster_address or "auto",
@@ -128,60 +125,9 @@ def _on_cluster(
     )
 
 
-def _dry_run(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
-    """Prints what would run, how far it is, and how long the rest takes at most."""
-    seconds: dict[tuple, float | None] = {}  # An epoch takes as long with any seed.
-    total, finished = 0.0, 0
-    for experiment in experiments:
-        files = RunFiles(arguments.results, experiment)
-        if files.is_finished:
-            status = _status(files)
-            if status is not Status.FAILED:
-                finished += 1
-                print(f"{files.name}: {status.value}")
-            continue
-        kind = (experiment.row, str(experiment.overrides()))
-        if kind not in seconds:
-            seconds[kind] = _seconds_per_epoch(experiment, arguments.data_dir)
-        epoch, left = seconds[kind], max(0, experiment.epochs - files.epochs)
-        total += left * (epoch or 0)
-        parts = [f"{files.epochs} of at most {experiment.epochs} epochs" if files.epochs else "new"]
-        parts += ["time unknown" if epoch is None else f"at most {duration(left * epoch)}"]
-        parts += [f"busy in {files.locked_by}"] if files.locked_by else []
-        print(f"{files.name}: {', '.join(parts)}", flush=True)
-    unknown = ", and the time that is unknown" if None in seconds.values() else ""
-    counts = f"{_runs(len(experiments))}, {finished} finished"
-    print(f"{counts}; the rest takes at most {duration(total)}{unknown}")
-    if any(seconds.values()):
-        from brainprop.common import devices
-
-        print(
-            "This holds for one run at a time, all epochs (most runs stop sooner), and the median "
-            f"of three steps on {devices.description()}. Starting, reading the data and writing "
-            "checkpoints are not included."
-        )
-    return SUCCESS
-
-
-def _seconds_per_epoch(experiment: Experiment, data_dir: Path | None) -> float | None:
-    """Measures the seconds of an epoch; `None`, with a line on stderr, if data is missing."""
-    try:
-        with no_downloads("--dry-run downloads nothing"):
-            data = data_for(experiment, data_dir)
-    except BrainPropError as error:
-        print(f"{experiment.name}: {error}", file=sys.stderr)
-        return None
-    start_for_many_runs()
-    from brainprop.common import devices
-    from brainprop.reproduce.estimates import seconds_per_epoch
-
-    with devices.failures_told():
-        return seconds_per_epoch(experiment, data)
-
-
 def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
     """Writes the report of the finished runs, regardless of their settings."""
-    from brainprop.reproduce.report import as_markdown, write_report
+    from brainprop.reproduce.report import Report
     from brainprop.reproduce.rows import read_results, table_rows
 
     chosen = {experiment.row for experiment in experiments}
@@ -193,13 +139,12 @@ def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) ->
     )
     if not rows:
         raise BrainPropError(f"--results {arguments.results} holds no finished run to report")
-    swept = list(swept_values(arguments.sweep))
-    print(as_markdown(rows, swept), end="")
+    report = Report(rows, list(swept_values(arguments.sweep)))
+    print(report.markdown(), end="")
     remedy = "make room there, or copy the results to another folder"
     with writing(f"--results {arguments.results}", remedy):
-        saved = write_report(rows, arguments.results, swept)
-    for path in saved:
-        print(f"saved {path}", file=sys.stderr)
+        for path in report.write(arguments.results):
+            print(f"saved {path}", file=sys.stderr)
     return SUCCESS
 
 
@@ -207,8 +152,8 @@ def _experiments(arguments: argparse.Namespace) -> list[Experiment]:
     """Returns the runs that the arguments name, seed by seed, so that a table fills evenly."""
     datasets = [dataset_name(name) for name in arguments.datasets or DATASETS]
     architectures, algorithms = (
-        [known_name(kind, name, known) for name in names or known]
-        for kind, names, known in (
+        [known_name(kind, name, known) for name in given or known]
+        for kind, given, known in (
             ("architecture", arguments.architectures, ARCHITECTURES),
             ("algorithm", arguments.algorithms, ALGORITHMS),
         )
@@ -219,10 +164,9 @@ def _experiments(arguments: argparse.Namespace) -> list[Experiment]:
         for architecture in architectures_of(dataset)
         if dataset in datasets and architecture in architectures
     ]
-    chosen = (datasets if arguments.datasets else []) + (
-        architectures if arguments.architectures else []
-    )
-    for name in chosen:
+    named = datasets if arguments.datasets else []
+    named = named + (architectures if arguments.architectures else [])
+    for name in named:
         if not any(name in network for network in networks):
             raise BrainPropError(
                 f"{name} goes with none of the others given: choose from {combinations(DATASETS)}"
@@ -231,40 +175,37 @@ def _experiments(arguments: argparse.Namespace) -> list[Experiment]:
     for name in sweeps:
         if given[name] is not None:
             raise BrainPropError(f"{name} is swept: leave out its own option")
+    points = [
+        dict(zip(sweeps, values, strict=True)) for values in itertools.product(*sweeps.values())
+    ]
     experiments = [
-        Experiment(
-            *network,
-            algorithm,
-            seed=seed,
-            **_settings_of(algorithm, given | {"seed": None} | point),
-        )
+        Experiment(*network, algorithm, seed, **_settings(algorithm, given | point))
         for seed in arguments.seeds or PAPER_SEEDS
         for network in networks
         for algorithm in ALGORITHMS
         if algorithm in algorithms
-        for point in grid(sweeps, algorithm)
+        for point in points
     ]
-    return list(dict.fromkeys(experiments))
+    return list(dict.fromkeys(experiments))  # A swept setting that EBP does not have changes none.
 
 
-def _settings_of(algorithm: str, given: dict) -> dict:
+def _settings(algorithm: str, given: dict) -> dict:
     """Returns the settings that are given and that the algorithm has."""
-    settings = settings_given(argparse.Namespace(**given))
-    return {name: value for name, value in settings.items() if has_setting(algorithm, name)}
+    own = {name: value for name, value in given.items() if has_setting(algorithm, name)}
+    return settings_given(argparse.Namespace(**own))
 
 
 def _check_cluster(arguments: argparse.Namespace) -> None:
-    """Checks the arguments for many machines."""
-    if arguments.cluster is not None:
-        arguments.cluster = known_name("cluster", arguments.cluster, CLUSTERS)
-    for option in ("cluster_address", "cpus_per_run", "gpus_per_run"):
-        if getattr(arguments, option) is not None and arguments.cluster is None:
-            raise BrainPropError(f"--{option.replace('_', '-')} needs --cluster ray")
-    if arguments.cpus_per_run is not None:
-        check_number("--cpus-per-run", arguments.cpus_per_run, int, 1, 4096)
-    if arguments.gpus_per_run is not None:
-        check_number("--gpus-per-run", arguments.gpus_per_run, float, 0, 1024)
-        if arguments.gpus_per_run > 1 and arguments.gpus_per_run % 1:
+    cpus, gpus = arguments.cpus_per_run, arguments.gpus_per_run
+    if not arguments.cluster and (arguments.cluster_address, cpus, gpus) != (None, None, None):
+        raise BrainPropError(
+            "--cluster-address, --cpus-per-run and --gpus-per-run need --cluster ray"
+        )
+    if cpus is not None:
+        check_number("--cpus-per-run", cpus, int, 1, 4096)
+    if gpus is not None:
+        check_number("--gpus-per-run", gpus, float, 0, 1024)
+        if gpus > 1 and gpus % 1:
             raise BrainPropError("--gpus-per-run must be a part of one GPU, or whole")
 
 
@@ -282,24 +223,19 @@ def _seeds(text: str) -> list[int]:
     return list(seeds)
 
 
-def _runs(count: int) -> str:
-    return f"{count} run" if count == 1 else f"{count} runs"
-
-
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         "python -m brainprop.reproduce",
         description="Run the paper's experiments, or your own, into one folder, and report on "
-        "them. The same command resumes what was interrupted, and can run several "
-        "times at once.",
+        "them. The same command resumes what was interrupted, and can run several times at once.",
     )
     runs = parser.add_argument_group("runs (default: all of the paper's)")
     for option, known in (
-        ("--datasets", DATASETS), ("--architectures", ARCHITECTURES), ("--algorithms", ALGORITHMS),
-    ):  # fmt: skip
+        ("--datasets", [*DATASETS, "or folders of images"]),
+        ("--architectures", ARCHITECTURES),
+        ("--algorithms", ALGORITHMS),
+    ):
         choices = f"one or more of {', '.join(known)}"
-        if known is DATASETS:
-            choices += ", or folders of images"
         runs.add_argument(option, metavar="NAME", nargs="+", help=choices)
     runs.add_argument(
         "--seeds", metavar="SEEDS", type=_seeds,
@@ -332,8 +268,9 @@ def _parser() -> ArgumentParser:
 
     cluster = parser.add_argument_group("many machines")
     cluster.add_argument(
-        "--cluster", metavar="NAME", help="hand the runs to a cluster: ray (default: run here)"
-    )
+        "--cluster", choices=["ray"], type=str.lower,
+        help="hand the runs to a cluster (default: run here)",
+    )  # fmt: skip
     cluster.add_argument(
         "--cluster-address", metavar="ADDRESS",
         help="host:port of the cluster's head (default: the cluster of this machine)",

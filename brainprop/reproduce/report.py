@@ -2,22 +2,16 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from brainprop.common.files import atomic_write
 from brainprop.outputs.plots import write_figure
 from brainprop.paper import ALGORITHMS
 from brainprop.reproduce.figures import curves_figure, sweep_figure
-from brainprop.reproduce.rows import (
-    COMPARABLE,
-    Row,
-    as_text,
-    grouped,
-    markdown_table,
-    sorted_values,
-)
+from brainprop.reproduce.rows import COMPARABLE, Row, as_text, grouped, sorted_values
 
 INTRODUCTION = """\
 # Results
@@ -41,28 +35,84 @@ where the settings or the images are not the paper's."""
 NO_SWEEP = {"epochs", "patience", *COMPARABLE}
 
 
-def find_sweeps(
-    rows: Sequence[Row], swept: Sequence[str] = ()
-) -> tuple[dict[str, list[Row]], list[Row]]:
-    """Finds the settings that have several values, all else equal.
+class Report:
+    """The report on rows of runs.
 
     Args:
         rows: As `table_rows` returns them.
         swept: Settings that are a sweep in any case. Runs of different length are none otherwise.
 
-    Returns:
-        The rows of each sweep, by network and algorithm, then by value; and the rows of no sweep,
-        with those of the paper's settings.
+    Attributes:
+        rows: All rows.
+        sweeps: By setting: the rows that differ in it alone.
+        others: The rows of no sweep, and those with the paper's settings.
     """
-    overrides = [name for row in rows for name in row.overrides if name not in NO_SWEEP]
-    sweeps = {name: _swept(rows, name) for name in dict.fromkeys([*overrides, *swept])}
-    in_sweeps = {id(row) for found in sweeps.values() for row in found if row.overrides}
-    others = [row for row in rows if id(row) not in in_sweeps]
-    return {name: found for name, found in sweeps.items() if found}, others
+
+    def __init__(self, rows: Sequence[Row], swept: Sequence[str] = ()):
+        self.rows = rows
+        overrides = [name for row in rows for name in row.overrides if name not in NO_SWEEP]
+        sweeps = {name: _swept(rows, name) for name in dict.fromkeys([*overrides, *swept])}
+        self.sweeps = {name: found for name, found in sweeps.items() if found}
+        in_sweeps = [row for found in self.sweeps.values() for row in found if row.overrides]
+        self.others = [row for row in rows if row not in in_sweeps]
+
+    def write(self, folder: Path) -> list[Path]:
+        """Writes `report.md`, `report.csv`, and figures as PDF and PNG: the same for the same rows.
+
+        Returns:
+            Their paths.
+        """
+        paths = [folder / "report.md", folder / "report.csv"]
+        for path, text in zip(paths, (self.markdown(), self.csv()), strict=True):
+            with atomic_write(path) as partial:
+                partial.write_text(text, encoding="utf-8")
+        for name, figure in self._figures():
+            for kind in ("pdf", "png"):
+                paths.append(folder / f"{name}.{kind}")
+                with atomic_write(paths[-1]) as partial:
+                    write_figure(figure, partial, kind, dpi=200)
+        return paths
+
+    def csv(self) -> str:
+        """Returns all numbers as CSV, a line a row, under a line of names; they are not rounded."""
+        text, lines = io.StringIO(), [_flat(row.numbers) for row in self.rows]
+        writer = csv.DictWriter(text, lines[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
+        return text.getvalue()
+
+    def markdown(self) -> str:
+        """Returns the tables, with links to the figures."""
+        sections = [INTRODUCTION]
+        if self.others:
+            networks = grouped(self.others, lambda row: row.network).values()
+            sections += [OVERVIEW, _table([_overview_line(rows) for rows in networks])]
+        if _trained(self.others):
+            sections.append("![Validation accuracy over epochs](report.png)")
+        for name, rows in self.sweeps.items():
+            sections += [f"## Sweep: {name}", _table([_sweep_line(row, name) for row in rows])]
+            if _trained(rows):
+                sections.append(f"![Accuracy and epochs against {name}](report_{name}.png)")
+        if self.others:
+            sections += [DETAILS, _table([_details_line(row) for row in self.others])]
+        devices = {device for row in self.others for device in row.values("device")}
+        if devices:
+            sections.append(
+                f"Seconds were measured on {'; '.join(sorted(devices))}. For a run in several "
+                "pieces, this is the device of the last piece."
+            )
+        return "\n\n".join(sections) + "\n"
+
+    def _figures(self) -> Iterator[tuple[str, Figure]]:
+        for name, rows in self.sweeps.items():
+            if _trained(rows):
+                yield f"report_{name}", sweep_figure(name, _trained(rows))
+        if _trained(self.others):
+            yield "report", curves_figure(_trained(self.others))
 
 
 def _swept(rows: Sequence[Row], name: str) -> list[Row]:
-    """Returns the rows that differ in one setting."""
+    """Returns the rows that differ in one setting alone, by network, algorithm and value."""
     found = []
     for group in grouped(rows, lambda row: (row.experiment.row, row.settings(name))).values():
         values = sorted_values(row.setting(name) for row in group)
@@ -71,47 +121,38 @@ def _swept(rows: Sequence[Row], name: str) -> list[Row]:
     return found
 
 
-def as_csv(rows: Sequence[Row]) -> str:
-    """Returns all numbers as CSV, a line a row, under a line of names; they are not rounded."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0].numbers, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row.numbers for row in rows)
-    return text.getvalue()
+def _trained(rows: Sequence[Row]) -> list[Row]:
+    """Returns the rows with a run that did not diverge."""
+    return [row for row in rows if row.results]
 
 
-def as_markdown(rows: Sequence[Row], swept: Sequence[str] = ()) -> str:
-    """Returns the report as Markdown; the arguments are those of `find_sweeps`."""
-    sweeps, others = find_sweeps(rows, swept)
-    sections = [INTRODUCTION]
-    if others:
-        networks = grouped(others, lambda row: row.network).values()
-        sections += [OVERVIEW, markdown_table([_overview_line(rows) for rows in networks])]
-    if any(row.results for row in others):
-        sections.append("![Validation accuracy over epochs](report.png)")
-    for name, found in sweeps.items():
-        sections += [f"## Sweep: {name}", markdown_table([_sweep_line(row, name) for row in found])]
-        if any(row.results for row in found):
-            sections.append(f"![Accuracy and epochs against {name}](report_{name}.png)")
-    if others:
-        sections += [DETAILS, markdown_table([_details_line(row) for row in others])]
-    devices = {result.device for row in others for result in row.results}
-    if devices:
-        sections.append(
-            f"Seconds were measured on {'; '.join(sorted(devices))}. For a run in several pieces, "
-            "this is the device of the last piece."
-        )
-    return "\n\n".join(sections) + "\n"
+def _flat(numbers: dict) -> dict:
+    """Makes two columns of each mean and its standard deviation."""
+    flat: dict = {}
+    for name, number in numbers.items():
+        if isinstance(number, tuple):
+            flat[f"{name}_mean"], flat[f"{name}_sd"] = number
+        else:
+            flat[name] = number
+    return flat
+
+
+def _table(lines: Sequence[dict[str, str]]) -> str:
+    """Returns a table in Markdown, of lines by title. Columns without entries are left out."""
+    titles = [title for title in lines[0] if any(line[title] for line in lines)]
+    cells = [titles, ["---"] * len(titles)] + [[line[t] for t in titles] for line in lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
 def _overview_line(network: Sequence[Row]) -> dict[str, str]:
     """Returns the line of a network, with its algorithms side by side."""
     rows = {row.experiment.algorithm: row for row in network}
-    counts = {row.cell("seeds") for row in network}
-    seeds = counts if len(counts) == 1 else [f"{n} {row.cell('seeds')}" for n, row in rows.items()]
+    seeds = list(dict.fromkeys(row.cell("seeds") for row in network))
+    if len(seeds) > 1:
+        seeds = [f"{name} {row.cell('seeds')}" for name, row in rows.items()]
 
-    def cell(algorithm: str, key: str, digits: int = 0) -> str:
-        return rows[algorithm].cell(key, digits) if algorithm in rows else ""
+    def cell(algorithm: str, name: str, digits: int = 0) -> str:
+        return rows[algorithm].cell(name, digits) if algorithm in rows else ""
 
     return {
         "data set": network[0].dataset,
@@ -132,7 +173,7 @@ def _overview_line(network: Sequence[Row]) -> dict[str, str]:
 def _sweep_line(row: Row, name: str) -> dict[str, str]:
     return {
         **_names(row),
-        "other settings": row.settings(name),
+        "other settings": row.settings(without=name),
         name: as_text(row.setting(name)),
         "seeds": row.cell("seeds"),
         "accuracy [%]": row.cell("accuracy", 2),
@@ -159,31 +200,3 @@ def _details_line(row: Row) -> dict[str, str]:
 def _names(row: Row) -> dict[str, str]:
     _, architecture, algorithm = row.experiment.row
     return {"data set": row.dataset, "architecture": architecture, "algorithm": algorithm}
-
-
-def write_report(rows: Sequence[Row], folder: Path, swept: Sequence[str] = ()) -> list[Path]:
-    """Writes `report.md`, `report.csv`, and figures as PDF and PNG: the same for the same rows.
-
-    Returns:
-        Their paths.
-    """
-    sweeps, others = find_sweeps(rows, swept)
-    figures = {
-        f"report_{name}": sweep_figure(name, shown)
-        for name, found in sweeps.items()
-        if (shown := [row for row in found if row.results])
-    }
-    if shown := [row for row in others if row.results]:
-        figures["report"] = curves_figure(shown)
-    writers: dict[str, Callable[[Path], object]] = {
-        "report.md": partial(Path.write_text, data=as_markdown(rows, swept), encoding="utf-8"),
-        "report.csv": partial(Path.write_text, data=as_csv(rows), encoding="utf-8"),
-    } | {
-        f"{name}.{kind}": partial(write_figure, figure, format=kind, dpi=200)
-        for name, figure in figures.items()
-        for kind in ("pdf", "png")
-    }
-    for name, write in writers.items():
-        with atomic_write(folder / name) as partial_file:
-            write(partial_file)
-    return [folder / name for name in writers]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +39,7 @@ class Row:
     """Runs that differ in their seed alone.
 
     Attributes:
-        experiment: The experiment with the lowest seed.
+        experiment: The experiment of one of them.
         training_images: How many there were: a folder may hold a part of a data set only. `None`
             where classes are drawn, which may differ in their number of images.
         results: The results that did not diverge, by seed.
@@ -49,7 +49,7 @@ class Row:
 
     experiment: Experiment
     training_images: int | None
-    results: tuple[Result, ...]
+    results: list[Result]
     diverged: int
     ebp: "Row | None" = None
 
@@ -84,16 +84,15 @@ class Row:
         if self.experiment.row not in RESULTS or self.overrides.keys() - COMPARABLE:
             return False
         dataset = DATASETS[self.experiment.dataset]
-        validation_images = {*self.values("validation_images")}
-        return self.training_images == dataset.training_images and (
-            validation_images <= {dataset.test_images}
+        return self.training_images == dataset.training_images and all(
+            images == dataset.test_images for images in self.values("validation_images")
         )
 
     @property
     def remarks(self) -> list[str]:
         """What a reader must know to compare the row with others."""
         remarks = [self.settings()] if self.overrides else []
-        if "epochs" in self.overrides and self.experiment.epochs in self.values("epochs"):
+        if "epochs" in self.overrides and self.experiment.epochs in self.values("epochs_to_stop"):
             remarks = [f"cut short: {self.settings()}"]
         dataset = DATASETS.get(self.experiment.dataset)
         whole = dataset and dataset.training_images
@@ -107,20 +106,25 @@ class Row:
         """Returns an attribute of each result."""
         return [getattr(result, attribute) for result in self.results]
 
+    def mean_and_sd(self, attribute: str) -> tuple[float | None, float | None]:
+        """Returns the mean of the results, and the standard deviation of this sample, if any."""
+        values = self.values(attribute)
+        return fmean(values) if values else None, stdev(values) if len(values) > 1 else None
+
+    def ratio_to_ebp(self, attribute: str) -> float | None:
+        """Returns BrainProp's mean over EBP's, if there are both."""
+        mean, _ = self.mean_and_sd(attribute)
+        others, _ = self.ebp.mean_and_sd(attribute) if self.ebp else (None, None)
+        return mean / others if mean and others else None
+
     @cached_property
     def numbers(self) -> dict:
-        """The row by column of the CSV file, `None` where there is no number.
-
-        A mean and its standard deviation (of a sample, so it takes two seeds) are a pair of keys
-        `..._mean` and `..._sd`. The ratios, in BrainProp's rows, are of BrainProp's mean and EBP's.
-        """
+        """The row's numbers by name, `None` where there is none; pairs are a mean and its sd."""
         dataset, architecture, algorithm = self.experiment.row
         paper = RESULTS.get(self.experiment.row)
-        within = None
-        if paper and self.results and self.is_comparable:
-            mean, sd = paper.accuracy
-            within = abs(fmean(self.values("accuracy")) - mean) <= 2 * sd
-        seconds = self.values("seconds")
+        accuracy, within = self.mean_and_sd("accuracy"), None
+        if paper and accuracy[0] is not None and self.is_comparable:
+            within = abs(accuracy[0] - paper.accuracy[0]) <= 2 * paper.accuracy[1]
         return {
             "dataset": dataset,
             "architecture": architecture,
@@ -129,76 +133,50 @@ class Row:
             "settings": self.settings(),
             "seeds": len(self.results),
             "diverged": self.diverged,
-            **self._mean_and_sd("accuracy", "accuracy"),
-            **self._mean_and_sd("epochs_to_best", "best_epoch"),
-            **self._mean_and_sd("epochs_to_stop", "epochs"),
-            **self._mean_and_sd("epochs_to_90_percent", "epochs_to_90_percent"),
-            "seconds_per_epoch": fmean(seconds) if seconds else None,
-            "epoch_ratio_to_best": self._ratio_to_ebp("best_epoch"),
-            "epoch_ratio_to_stop": self._ratio_to_ebp("epochs"),
-            "paper_accuracy_mean": paper and paper.accuracy[0],
-            "paper_accuracy_sd": paper and paper.accuracy[1],
+            "accuracy": accuracy,
+            "epochs_to_best": self.mean_and_sd("epochs_to_best"),
+            "epochs_to_stop": self.mean_and_sd("epochs_to_stop"),
+            "epochs_to_90_percent": self.mean_and_sd("epochs_to_90_percent"),
+            "seconds_per_epoch": self.mean_and_sd("seconds_per_epoch")[0],
+            "epoch_ratio_to_best": self.ratio_to_ebp("epochs_to_best"),
+            "epoch_ratio_to_stop": self.ratio_to_ebp("epochs_to_stop"),
+            "paper_accuracy": paper.accuracy if paper else (None, None),
             "within_two_paper_sd": within,
-            "paper_epochs_mean": paper and paper.epochs[0],
-            "paper_epochs_sd": paper and paper.epochs[1],
-            "paper_seconds_per_epoch": paper and paper.seconds_per_epoch,
+            "paper_epochs": paper.epochs if paper else (None, None),
+            "paper_seconds_per_epoch": paper.seconds_per_epoch if paper else None,
         }
 
-    def _mean_and_sd(self, name: str, attribute: str) -> dict:
-        values = self.values(attribute)
-        return {
-            f"{name}_mean": fmean(values) if values else None,
-            f"{name}_sd": stdev(values) if len(values) > 1 else None,
-        }
-
-    def _ratio_to_ebp(self, attribute: str) -> float | None:
-        if not (self.results and self.ebp and self.ebp.results):
-            return None
-        return fmean(self.values(attribute)) / fmean(self.ebp.values(attribute))
-
-    def cell(self, key: str, digits: int = 0) -> str:
-        """Returns a number as tables show it: "99.31 (0.04)", with its deviation if it has one."""
-        mean = self.numbers.get(f"{key}_mean", self.numbers.get(key))
-        sd = self.numbers.get(f"{key}_sd")
+    def cell(self, name: str, digits: int = 0) -> str:
+        """Returns a number as tables show it: "99.31 (0.04)", with its sd if it has one."""
+        number = self.numbers[name]
+        mean, sd = number if isinstance(number, tuple) else (number, None)
         deviation = "" if sd is None else f" ({sd:.{digits}f})"
         return "" if mean is None else f"{mean:.{digits}f}{deviation}"
 
 
-def as_text(value) -> str:
-    """Returns the value of a setting as tables and figures show it."""
-    return "all" if value is None else str(value).removesuffix(".0")
-
-
-def sorted_values(values: Iterable) -> list:
-    """Sorts the different values of a setting: numbers, then names, then what has no limit."""
-    return sorted({*values}, key=lambda v: (v is None, isinstance(v, str), v or 0))
-
-
 def table_rows(results: Iterable[Result]) -> list[Row]:
     """Groups results into rows: the paper's settings first, names in the paper's order."""
+
+    def kind(result: Result) -> tuple[Experiment, int | None]:
+        experiment = dataclasses.replace(result.experiment, seed=1)
+        return experiment, None if experiment.classes else result.training_images
+
     rows = []
-    for group in grouped(results, _without_seed).values():
-        group.sort(key=lambda result: result.experiment.seed)
-        experiment, images = group[0].experiment, group[0].training_images
-        sound = tuple(result for result in group if not result.diverged)
-        diverged = len(group) - len(sound)
-        rows.append(Row(experiment, None if experiment.classes else images, sound, diverged))
+    for (experiment, images), group in grouped(results, kind).items():
+        sound = [result for result in group if not result.diverged]
+        sound.sort(key=lambda result: result.experiment.seed)
+        rows.append(Row(experiment, images, sound, diverged=len(group) - len(sound)))
+    ebp = {row.network: row for row in rows if row.experiment.algorithm == "EBP"}
+    for row in rows:
+        if row.experiment.algorithm == "BrainProp":
+            row.ebp = ebp.get(row.network)
     order = {name: i for i, name in enumerate([*DATASETS, *ARCHITECTURES, *ALGORITHMS])}
 
     def place(row: Row) -> tuple:
         *network, algorithm = (order.get(name, len(order)) for name in row.experiment.row)
         return row.settings(), network, -(row.training_images or 0), algorithm
 
-    ebp = {row.network: row for row in rows if row.experiment.algorithm == "EBP"}
-    for row in rows:
-        if row.experiment.algorithm == "BrainProp":
-            row.ebp = ebp.get(row.network)
     return sorted(rows, key=place)
-
-
-def _without_seed(result: Result) -> tuple:
-    experiment = dataclasses.replace(result.experiment, seed=1)
-    return experiment, None if experiment.classes else result.training_images
 
 
 def grouped(items: Iterable, key: Callable) -> dict:
@@ -209,8 +187,11 @@ def grouped(items: Iterable, key: Callable) -> dict:
     return groups
 
 
-def markdown_table(lines: Sequence[dict[str, str]]) -> str:
-    """Returns a table in Markdown, of lines by title. Columns without entries are left out."""
-    titles = [title for title in lines[0] if any(line[title] for line in lines)]
-    cells = [titles, ["---"] * len(titles)] + [[line[t] for t in titles] for line in lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+def as_text(value) -> str:
+    """Returns the value of a setting as tables and figures show it."""
+    return "all" if value is None else str(value).removesuffix(".0")
+
+
+def sorted_values(values: Iterable) -> list:
+    """Sorts the different values of a setting: numbers, then names, then what has no limit."""
+    return sorted({*values}, key=lambda v: (v is None, isinstance(v, str), v or 0))
