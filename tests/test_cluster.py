@@ -11,11 +11,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from brainprop.reproduce import cluster
 from brainprop.reproduce import command as reproduce
+from brainprop.reproduce.attempts import Attempt, Status
 from brainprop.training import checkpoints
 
 PROJECT = Path(__file__).parents[1]
@@ -156,13 +158,28 @@ def test_a_cluster_that_asks_for_its_token_is_reported_with_the_way_out(
 def test_workers_get_the_folders_as_they_were_given(tmp_path, monkeypatch):
     """A link may lead elsewhere on their machines."""
     given = []
-    monkeypatch.setattr(cluster, "complete_all", lambda *arguments: given.append(arguments) or ())
+
+    class Ray:
+        """Says that it completes each run at once."""
+
+        exceptions = SimpleNamespace(RayError=RuntimeError)
+        cluster_resources, shutdown = dict, dict
+        nodes = staticmethod(lambda: [{"Alive": True, "Resources": {"CPU": 1}}])
+        wait = staticmethod(lambda tasks: (tasks[:1], tasks[1:]))
+        get = staticmethod(lambda _: Attempt(Status.FINISHED, "finished"))
+
+        @staticmethod
+        def remote(**options):
+            task = SimpleNamespace(remote=lambda *words: given.append(words) or len(given))
+            return lambda function: task
+
+    monkeypatch.setattr(cluster, "_connect", lambda address: Ray)
     monkeypatch.setenv("HOME", str(PROJECT))
     (tmp_path / "export").mkdir()
     (tmp_path / "shared").symlink_to("export")
     folders = ("--results", str(tmp_path / "shared" / "runs"), "--data-dir", "~")
     assert reproduce.main([*SHORT, *folders, "--cluster", "ray"]) == 0
-    assert given[0][1:3] == (tmp_path / "shared" / "runs", PROJECT)
+    assert [words[1:3] for words in given] == [(tmp_path / "shared" / "runs", PROJECT)] * 2
 
 
 def test_without_ray_one_line_tells_what_to_install(tmp_path, monkeypatch, capsys):

@@ -186,18 +186,11 @@ def test_the_confusion_matrix_is_drawn_in_percent_of_each_row():
     counts[0, 2] = 2
     (axes, bar) = plots.confusion_figure(counts, ("cat", "dog", "ship"), "title").axes
     (image,) = axes.images
-    drawn = image.get_array()
-    assert drawn.mask.diagonal().all() and drawn.mask[1].all()  # A class without images.
-    np.testing.assert_allclose(drawn.compressed(), [0, 20, 0, 0])
-    numbers = ["80.0", "0", "20.0", "no images", "0", "0", "100.0"]
+    np.testing.assert_allclose(image.get_array(), [[80, 0, 20], [0, 0, 0], [0, 0, 100]])
+    numbers = ["80.0", "0", "20.0", "0", "0", "100.0", "no images"]  # Of the second class.
     assert [text.get_text() for text in axes.texts] == numbers
     assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog", "ship"]
-    assert image.get_clim() == (0, 20)  # Errors have the whole range of colors.
-
-
-def test_a_confusion_matrix_without_errors_is_drawn():
-    axes, _ = plots.confusion_figure(np.diag([8, 2]), ("cat", "dog"), "title").axes
-    assert axes.images[0].get_clim() == (0, 1)
+    assert image.norm(1) > 0.2  # Rare errors show.
 
 
 def test_a_large_confusion_matrix_has_all_names_and_no_numbers():

@@ -237,52 +237,39 @@ def predictions_figure(
 
 
 def confusion_figure(counts: np.ndarray, class_names: Sequence[str], title: str) -> Figure:
-    """Draws a confusion matrix, each row in percent of its class's images.
+    """Draws a confusion matrix in percent of each row, on a scale of colors that shows rare errors.
 
-    Up to `MAX_NUMBERED_CLASSES` classes have numbers, and colors for the errors; the diagonal is
-    gray. With more classes there are colors only, on a scale that shows rare errors.
+    Up to `MAX_NUMBERED_CLASSES` classes have numbers, too.
 
     Args:
         counts: How many images of each class (row) were taken for each class (column).
         class_names: The classes' names.
         title: Title of the figure.
     """
-    classes, sums = len(counts), counts.sum(axis=1, keepdims=True)
-    percent = np.divide(100 * counts, sums, where=sums > 0, out=np.full(counts.shape, np.nan))
+    classes, images = len(counts), counts.sum(axis=1)
+    percent = 100 * counts / np.maximum(images, 1)[:, np.newaxis]
     numbered = classes <= MAX_NUMBERED_CLASSES
-    if numbered:
-        side, font_size, label_size = 6.0, 10.0, 9
-        shown, meaning = np.where(np.eye(classes), np.nan, percent), "confused with another class"
-        colors, norm = "Oranges", PowerNorm(1, 0, np.nan_to_num(shown).max() or 1)
-    else:
-        side, font_size, label_size = 0.12 * classes, 0.1 * classes, 6
-        shown, meaning = percent, "of the right class's images"
-        colors, norm = "cividis", PowerNorm(0.5, 0, 100)
+    side, size, label_size = (6, 10, 9) if numbered else (0.12 * classes, 0.1 * classes, 6)
     figure = Figure(figsize=(1.15 * side, side), layout="compressed")
-    axes = figure.add_subplot()
-    image = axes.imshow(shown, cmap=colormaps[colors].with_extremes(bad="lightgray"), norm=norm)
+    axes, norm = figure.add_subplot(), PowerNorm(1 / 3, 0, 100)
+    bar = figure.colorbar(axes.imshow(percent, cmap="Blues", norm=norm), format="{x:g} %")
+    bar.ax.tick_params(labelsize=size)
+    bar.set_label("share of the right class's images", fontsize=size)
     rotation = 90 if max(map(len, class_names)) > 2 else 0
     axes.set_xticks(range(classes), class_names, rotation=rotation, fontsize=label_size)
     axes.set_yticks(range(classes), class_names, fontsize=label_size)
-    axes.set_title(title, fontsize=1.2 * font_size)
-    axes.set_xlabel("class chosen", fontsize=font_size)
-    axes.set_ylabel("right class", fontsize=font_size)
-    bar = figure.colorbar(image, ax=axes, format="{x:g} %")
-    bar.ax.tick_params(labelsize=font_size)
-    bar.set_label(f"share {meaning}", fontsize=font_size)
-    for row, values in enumerate(percent if numbered else ()):
-        if np.isnan(values).all():
-            _write(axes, (classes - 1) / 2, row, "no images")
-            continue
-        for column, value in enumerate(values):
-            is_dark = row != column and norm(value) > 0.6
-            text = f"{value:.1f}" if value else "0"
-            _write(axes, column, row, text, "white" if is_dark else "black")
+    axes.set_title(title, fontsize=1.2 * size)
+    axes.set_xlabel("class chosen", fontsize=size)
+    axes.set_ylabel("right class", fontsize=size)
+    centered: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}
+    for (row, column), value in np.ndenumerate(percent):
+        if numbered and images[row]:
+            color = "white" if norm(value) > 0.6 else "black"
+            axes.text(column, row, f"{value:.1f}" if value else "0", color=color, **centered)
+    for row, count in enumerate(images):
+        if not count:
+            axes.text((classes - 1) / 2, row, "no images", **centered)
     return figure
-
-
-def _write(axes: Axes, x: float, y: float, text: str, color: str = "black") -> None:
-    axes.text(x, y, text, color=color, ha="center", va="center", fontsize=8)
 
 
 def write_figure(figure: Figure, path: Path, format: str, dpi: float | None = None) -> None:

@@ -1,5 +1,6 @@
 """Trains runs on the machines of a Ray cluster, which share the results folder."""
 
+import argparse
 import os
 import re
 import signal
@@ -7,6 +8,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from brainprop.common.arguments import check_number
 from brainprop.common.errors import BrainPropError, one_line
 from brainprop.common.plugins import LOADED, load_plugin
 from brainprop.common.startup import prepare_environment, quiet_stderr
@@ -23,26 +25,46 @@ class Preempted(Exception):
     """A signal ended the worker: another one resumes the run."""
 
 
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options for many machines."""
+    group = parser.add_argument_group("many machines")
+    group.add_argument(
+        "--cluster", choices=["ray"], type=str.lower,
+        help="hand the runs to a cluster (default: run here)",
+    )  # fmt: skip
+    group.add_argument(
+        "--cluster-address", metavar="ADDRESS",
+        help="host:port of the cluster's head (default: the cluster of this machine)",
+    )  # fmt: skip
+    group.add_argument("--cpus-per-run", metavar="N", type=int, help="for each run (default: 1)")
+    group.add_argument(
+        "--gpus-per-run", metavar="N", type=float,
+        help="for each run; 0.5 lets two share one (default: 1 if the cluster has any)",
+    )  # fmt: skip
+
+
+def check_options(arguments: argparse.Namespace) -> None:
+    """Checks the options for many machines."""
+    cpus, gpus = arguments.cpus_per_run, arguments.gpus_per_run
+    if not arguments.cluster and (arguments.cluster_address, cpus, gpus) != (None, None, None):
+        raise BrainPropError(
+            "--cluster-address, --cpus-per-run and --gpus-per-run need --cluster ray"
+        )
+    if cpus is not None:
+        check_number("--cpus-per-run", cpus, int, 1, 4096)
+    if gpus is not None:
+        check_number("--gpus-per-run", gpus, float, 0, 1024)
+        if gpus > 1 and gpus % 1:
+            raise BrainPropError("--gpus-per-run must be a part of one GPU, or whole")
+
+
 def complete_all(
-    experiments: Sequence[Experiment],
-    folder: Path,
-    data_dir: Path | None,
-    address: str,
-    cpus: int,
-    gpus: float | None,
+    runs: Sequence[Experiment], arguments: argparse.Namespace
 ) -> Iterator[tuple[Experiment, Attempt]]:
     """Completes runs on a Ray cluster, each in a process of its own.
 
     A run whose worker dies is resumed from its checkpoints by another one. The lock in the folder
-    keeps two workers from the same run.
-
-    Args:
-        experiments: The runs.
-        folder: The folder of all runs, under the same path on every machine.
-        data_dir: See `load_data`. Under the same path on every machine, too.
-        address: "host:port" of the cluster's head, or "auto" on a machine of the cluster.
-        cpus: Number of CPUs for each run, and of TensorFlow's threads.
-        gpus: Number of GPUs for each run, or a part of one. Defaults to one if the cluster has any.
+    keeps two workers from the same run. Folders have the same path on every machine.
 
     Yields:
         Each run and what became of it, in the order in which the runs end.
@@ -51,7 +73,11 @@ def complete_all(
         BrainPropError: If Ray is not installed, the cluster cannot be joined, or no machine is
             large enough.
     """
-    ray = _connect(address)
+    # Not resolved: a link may lead elsewhere on each machine.
+    folder = arguments.results.absolute()
+    data_dir = arguments.data_dir and arguments.data_dir.expanduser().absolute()
+    cpus, gpus = arguments.cpus_per_run or 1, arguments.gpus_per_run
+    ray = _connect(arguments.cluster_address or "auto")
     try:
         if gpus is None:
             gpus = 1 if ray.cluster_resources().get("GPU") else 0
@@ -64,8 +90,7 @@ def complete_all(
             max_calls=1,  # TensorFlow gives a GPU's memory back only at the end of its process.
         )(_complete)
         under_way = {
-            task.remote(experiment, folder, data_dir, cpus, gpus, list(LOADED)): experiment
-            for experiment in experiments
+            task.remote(run, folder, data_dir, cpus, gpus, list(LOADED)): run for run in runs
         }
         while under_way:
             (ended,), _ = ray.wait(list(under_way))

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from brainprop.common.arguments import ArgumentParser, check_number, known_name, path_of
+from brainprop.common.arguments import ArgumentParser, known_name, path_of
 from brainprop.common.commands import BAD_INPUT, FAILURE, SIGNAL_BASE, SUCCESS, run_command
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import make_directory, writing
@@ -22,6 +22,7 @@ from brainprop.datasets.table import DATASETS, MAX_INTEGER, dataset_name, load_d
 from brainprop.experiments import Experiment
 from brainprop.options import add_data_dir, add_plugin, add_settings, parse, settings_given
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, architectures_of, combinations, has_setting
+from brainprop.reproduce import cluster
 from brainprop.reproduce.attempts import Attempt, Status, complete, finished
 from brainprop.reproduce.dry_run import print_what_is_left
 from brainprop.reproduce.run_folder import RunFiles
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     def work() -> int:
         arguments = parse(_parser, argv)
         experiments = _experiments(arguments)
-        _check_cluster(arguments)
+        cluster.check_options(arguments)
         if arguments.report:
             return _report(experiments, arguments)
         if arguments.dry_run:
@@ -74,7 +75,7 @@ def _train(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> 
     for dataset, size in dict.fromkeys((run.dataset, run.image_size) for run in to_do):
         # Missing data shows before hours are spent.
         load_data(dataset, arguments.data_dir, image_size=size)
-    for run, attempt in (_on_cluster if arguments.cluster else _here)(to_do, arguments):
+    for run, attempt in (cluster.complete_all if arguments.cluster else _here)(to_do, arguments):
         if attempt.status is not became.get(run):  # Still busy is no news.
             attempt.print(runs[run].name)
         became[run] = attempt.status
@@ -110,19 +111,6 @@ def _here(runs: Sequence[Experiment], arguments: argparse.Namespace) -> Attempts
         if len(busy) == len(runs):
             return  # No process has died.
         runs = busy
-
-
-def _on_cluster(runs: Sequence[Experiment], arguments: argparse.Namespace) -> Attempts:
-    from brainprop.reproduce.cluster import complete_all
-
-    return complete_all(
-        runs,
-        arguments.results.absolute(),  # Not resolved: a link may lead elsewhere on each machine.
-        arguments.data_dir and arguments.data_dir.expanduser().absolute(),
-        arguments.cluster_address or "auto",
-        arguments.cpus_per_run or 1,
-        arguments.gpus_per_run,
-    )
 
 
 def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) -> int:
@@ -195,20 +183,6 @@ def _settings(algorithm: str, given: dict) -> dict:
     return settings_given(argparse.Namespace(**own))
 
 
-def _check_cluster(arguments: argparse.Namespace) -> None:
-    cpus, gpus = arguments.cpus_per_run, arguments.gpus_per_run
-    if not arguments.cluster and (arguments.cluster_address, cpus, gpus) != (None, None, None):
-        raise BrainPropError(
-            "--cluster-address, --cpus-per-run and --gpus-per-run need --cluster ray"
-        )
-    if cpus is not None:
-        check_number("--cpus-per-run", cpus, int, 1, 4096)
-    if gpus is not None:
-        check_number("--gpus-per-run", gpus, float, 0, 1024)
-        if gpus > 1 and gpus % 1:
-            raise BrainPropError("--gpus-per-run must be a part of one GPU, or whole")
-
-
 def _seeds(text: str) -> list[int]:
     """Reads seeds such as "1-10" or "1,3,5-7": each once, in the order given."""
     seeds: dict[int, None] = {}
@@ -266,20 +240,7 @@ def _parser() -> ArgumentParser:
     )  # fmt: skip
     add_data_dir(files)
 
-    cluster = parser.add_argument_group("many machines")
-    cluster.add_argument(
-        "--cluster", choices=["ray"], type=str.lower,
-        help="hand the runs to a cluster (default: run here)",
-    )  # fmt: skip
-    cluster.add_argument(
-        "--cluster-address", metavar="ADDRESS",
-        help="host:port of the cluster's head (default: the cluster of this machine)",
-    )  # fmt: skip
-    cluster.add_argument("--cpus-per-run", metavar="N", type=int, help="for each run (default: 1)")
-    cluster.add_argument(
-        "--gpus-per-run", metavar="N", type=float,
-        help="for each run; 0.5 lets two share one (default: 1 if the cluster has any)",
-    )  # fmt: skip
+    cluster.add_options(parser)
     add_plugin(parser)
     add_settings(parser, leave_out=("seed",))
     return parser
