@@ -13,15 +13,11 @@ from brainprop.experiments import Experiment
 
 @dataclass(frozen=True)
 class Origin:
-    """What weights were trained on.
+    """What weights were trained on."""
 
-    Attributes:
-        settings: `seed`, `classes` and `image_size`, if they chose classes or images.
-        class_names: The names of the classes, in the order of their labels; empty if unknown.
-    """
-
+    # `seed`, `classes` and `image_size`, if they chose classes or images.
     settings: dict = field(default_factory=dict)
-    class_names: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()  # In the order of their labels; empty if unknown.
 
     @classmethod
     def of(cls, weights: Path) -> "Origin":
@@ -52,10 +48,7 @@ class Origin:
     def check(self, experiment: Experiment, weights: Path, predict: bool) -> None:
         """Checks that labels mean what they meant in training.
 
-        Args:
-            experiment: What the weights are loaded for.
-            weights: Their file, for the message.
-            predict: Whether no images of the data set are used.
+        A folder of images need not be there to `predict` the classes of other pictures.
 
         Raises:
             BrainPropError: If they do not.
@@ -68,10 +61,9 @@ class Origin:
             )
         if predict or not self.class_names or experiment.dataset in DATASETS:
             return
-        names = experiment.dataset_row.class_names(None)
-        if names != self.class_names:
-            others = ", ".join(sorted({*names} ^ {*self.class_names})[:5])
+        others = {*experiment.dataset_row.class_names(None)} ^ {*self.class_names}
+        if others:
             raise BrainPropError(
                 f"{weights} was trained on other classes than {experiment.dataset} has "
-                f"({others}): give the folder that it was trained on"
+                f"({', '.join(sorted(others)[:5])}): give the folder that it was trained on"
             )

@@ -59,12 +59,8 @@ def complete(
 ) -> Attempt:
     """Trains what is left of a run, and writes its files.
 
-    Args:
-        experiment: The run.
-        folder: The folder of all runs.
-        data_dir: See `load_data`.
-        gpus: See `devices.strategy`.
-        patience: Seconds to wait for another process that trains the run.
+    Waits `patience` seconds for another process that trains the run. See `load_data` for
+    `data_dir`, and `devices.strategy` for `gpus`.
 
     Raises:
         StdoutLost: If stdout is closed. The checkpoints stay.

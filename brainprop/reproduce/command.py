@@ -131,8 +131,9 @@ def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) ->
     print(report.markdown(), end="")
     remedy = "make room there, or copy the results to another folder"
     with writing(f"--results {arguments.results}", remedy):
-        for path in report.write(arguments.results):
-            print(f"saved {path}", file=sys.stderr)
+        paths = report.write(arguments.results)
+    for path in paths:
+        print(f"saved {path}", file=sys.stderr)
     return SUCCESS
 
 
@@ -152,8 +153,9 @@ def _experiments(arguments: argparse.Namespace) -> list[Experiment]:
         for architecture in architectures_of(dataset)
         if dataset in datasets and architecture in architectures
     ]
-    named = datasets if arguments.datasets else []
-    named = named + (architectures if arguments.architectures else [])
+    named = (datasets if arguments.datasets else []) + (
+        architectures if arguments.architectures else []
+    )
     for name in named:
         if not any(name in network for network in networks):
             raise BrainPropError(

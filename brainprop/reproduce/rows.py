@@ -36,22 +36,15 @@ def read_results(folder: Path) -> list[Result]:
 
 @dataclass
 class Row:
-    """Runs that differ in their seed alone.
+    """Runs that differ in their seed alone."""
 
-    Attributes:
-        experiment: The experiment of one of them.
-        training_images: How many there were: a folder may hold a part of a data set only. `None`
-            where classes are drawn, which may differ in their number of images.
-        results: The results that did not diverge, by seed.
-        diverged: How many diverged.
-        ebp: In a row of BrainProp, EBP's row of the same network, if there is one.
-    """
-
-    experiment: Experiment
+    experiment: Experiment  # With any seed.
+    # A folder may hold a part of a data set only. `None` where classes are drawn, which may differ
+    # in their number of images.
     training_images: int | None
-    results: list[Result]
-    diverged: int
-    ebp: "Row | None" = None
+    results: list[Result]  # Of the runs that did not diverge, by seed.
+    diverged: int  # How many diverged.
+    ebp: "Row | None" = None  # In a row of BrainProp: EBP's row of the same network.
 
     @property
     def dataset(self) -> str:

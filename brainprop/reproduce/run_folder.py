@@ -33,11 +33,7 @@ class Busy(Exception):
 
 
 class RunFiles:
-    """The files of a run. Runs of different settings share none.
-
-    Args:
-        folder: The folder of all runs.
-        experiment: The run.
+    """The files of a run in the folder of all runs. Runs of different settings share none.
 
     Attributes:
         name: Data set, architecture, algorithm, seed, and the settings that are not the paper's.
