@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from brainprop.common import devices
 from brainprop.common.commands import give_up_stdout, handled_by
@@ -146,6 +147,7 @@ def train(
     if not finished:
         progress.print_setting(model.count_params())
     scaled = takes_scaled_images(model)
+    _build_metrics(model, train_set[1])
     with _full_batches(model, settings):
         failure = _fit(
             model,
@@ -189,6 +191,13 @@ def train(
         resumed=first_epoch > 0,
         class_names=names,
     )
+
+
+def _build_metrics(model: LearningRule, labels) -> None:
+    """Builds the compiled metrics. Keras would build them in a step, which it then traces again."""
+    if model.distribute_strategy.num_replicas_in_sync == 1:
+        model.compute_metrics(None, labels[:1], np.zeros((1, model.output_shape[-1]), np.float32))
+        model.reset_metrics()
 
 
 @contextmanager
