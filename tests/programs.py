@@ -61,6 +61,26 @@ def run(*arguments, cwd=PROJECT) -> CompletedProcess:
     return CompletedProcess(arguments, program.returncode, out, err)
 
 
+ON_DEVICES = """
+import tensorflow as tf
+
+logical = [tf.config.LogicalDeviceConfiguration()] * 3
+tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], logical)
+
+
+def devices(number):
+    if number == 1:
+        return tf.distribute.get_strategy()
+    return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(number)])
+"""
+
+
+def run_on_devices(script, *arguments):
+    """Runs a script whose processor counts as three devices; `devices(n)` is a strategy for n."""
+    result = run("-c", ON_DEVICES + script, *arguments)
+    assert result.returncode == 0, result.stderr
+
+
 def _main(words, cwd, out, err):
     for path, descriptor in ((out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)

@@ -1,14 +1,11 @@
 """Separate feedback connections: each mode against its equation, written out in NumPy."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import h5py
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from programs import run_on_devices
 
 from brainprop import (
     EBP,
@@ -24,7 +21,7 @@ from brainprop import (
 from brainprop.experiments import FEEDBACK, Experiment
 from brainprop.training.fit import train
 
-PROJECT = Path(__file__).parents[1]
+pytestmark = pytest.mark.usefixtures("small_networks")
 OWN = [mode for mode in FEEDBACK if mode != "symmetric"]
 OF_KERNELS = ["learned", "random", "sign"]
 RULES = {BrainProp: {"exploration_rate": 0}, EBP: {}}
@@ -59,7 +56,7 @@ def small_network(rule=BrainProp, l2=0.0, **kwargs):
 
 def compiled(rule, inputs, outputs, **kwargs):
     model = rule(inputs, outputs, **RULES[rule], **kwargs)
-    model.compile(keras.optimizers.SGD(LEARNING_RATE), metrics=["accuracy"])
+    model.compile(keras.optimizers.SGD(LEARNING_RATE))
     return model
 
 
@@ -251,6 +248,7 @@ def test_with_the_forward_kernels_as_feedback_a_step_is_the_symmetric_one(mode, 
         kernel.assign(layer.kernel)
     images, labels = some_trials(models[0].input_shape[1:], count=4)
     for model in models:
+        model.run_eagerly = True  # Tracing a large network for one step would take longer.
         model.train_on_batch(images, labels)
     for usual, other in zip(*(m.layers for m in models), strict=True):
         for a, b in zip(usual.get_weights(), other.get_weights(), strict=True):
@@ -303,9 +301,9 @@ def flat_and_nested(rule, **kwargs):
 @pytest.mark.parametrize("mode", OWN)
 def test_nested_models_learn_as_flat_ones(mode):
     flat, nested = flat_and_nested(BrainProp, feedback=mode, feedback_seed=2)
-    images, labels = some_trials()
-    for model in (flat, nested):
-        model.fit(images, labels, batch_size=6, epochs=2, shuffle=False, verbose=0)
+    for step in range(2):
+        for model in (flat, nested):
+            model.train_on_batch(*some_trials(seed=step))
     for a, b in zip(forward_kernels(flat), forward_kernels(nested), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
     assert len(kept(nested)) == 3
@@ -389,29 +387,27 @@ def test_the_size_of_direct_feedbacks_matrices_must_be_known():
 
 
 @pytest.mark.parametrize("mode", OWN)
-@pytest.mark.parametrize("copy", ["file", "clone", "config"])
-def test_copies_have_the_feedback(mode, copy, tmp_path):
+def test_copies_have_the_feedback(mode, tmp_path):
     model = small_network(feedback=mode, feedback_seed=5)
-    images, labels = some_trials()
-    model.fit(images, labels, shuffle=False, verbose=0)
-    if copy == "file":
-        model.save(tmp_path / "model.keras")
-        other = keras.models.load_model(tmp_path / "model.keras")
-    else:
-        if copy == "clone":
-            other = keras.models.clone_model(model)
-        else:
-            other = BrainProp.from_config(model.get_config())
-            other.compile(keras.optimizers.SGD(LEARNING_RATE))
-        fresh = small_network(feedback=mode, feedback_seed=5)
-        for a, b in zip(kept(fresh), kept(other), strict=True):
+    start, trials = kept(model), some_trials()
+    model.train_on_batch(*trials)
+    model.save(tmp_path / "model.keras")
+    copies = {
+        "clone": keras.models.clone_model(model),
+        "config": BrainProp.from_config(model.get_config()),
+    }
+    copies["config"].compile(keras.optimizers.SGD(LEARNING_RATE))
+    for copy in copies.values():
+        for a, b in zip(start, kept(copy), strict=True):
             np.testing.assert_array_equal(a, b)
-        other.set_weights(model.get_weights())
-    assert (other.feedback.mode, other.feedback.seed) == (mode, 5)
-    for each in (model, other):
-        each.fit(images, labels, shuffle=False, verbose=0)
-    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+        copy.set_weights(model.get_weights())
+    copies["file"] = keras.models.load_model(tmp_path / "model.keras")
+    for each in (model, *copies.values()):
+        each.train_on_batch(*trials)
+    for how, copy in copies.items():
+        assert (copy.feedback.mode, copy.feedback.seed) == (mode, 5)
+        for a, b in zip(model.get_weights(), copy.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b, err_msg=how)
 
 
 def test_a_symmetric_model_is_saved_as_before():
@@ -425,7 +421,7 @@ def test_a_model_of_ones_own_gets_it_and_keeps_its_layers_as_they_were(mode):
     model.compile(keras.optimizers.SGD(LEARNING_RATE))
     beside = EBP.from_model(source)
     beside.compile(keras.optimizers.SGD(LEARNING_RATE))
-    model.fit(*some_trials(), verbose=0)
+    model.train_on_batch(*some_trials())
     assert [layer.name for layer in model.layers[1:]] == [layer.name for layer in source.layers]
     # Another rule on the same layers still differentiates through the transposed kernels.
     images, labels = some_trials()
@@ -438,20 +434,18 @@ def test_a_model_of_ones_own_gets_it_and_keeps_its_layers_as_they_were(mode):
 
 @pytest.mark.parametrize("mode", OWN)
 def test_weights_files_are_the_2020_codes(mode, tmp_path):
-    def names(path):
-        found = []
-        with h5py.File(path) as file:
-            file.visit(found.append)
-        return found
-
-    files = {}
-    for feedback in ("symmetric", mode):
-        keras.utils.clear_session()
-        model = build_model("MNIST", "conv", "BrainProp", feedback=feedback)
-        save_weights(model, files.setdefault(feedback, tmp_path / f"{feedback}.h5"))
-    assert names(files[mode]) == names(files["symmetric"])
+    symmetric = build_model("MNIST", "smallconv", "BrainProp")
+    model = BrainProp.from_model(symmetric, feedback=mode)
+    found = []
+    for each in (symmetric, model):
+        save_weights(each, tmp_path / "weights.h5")
+        names = []
+        with h5py.File(tmp_path / "weights.h5") as file:
+            file.visit(names.append)
+        found.append(names)
+    assert found[0] == found[1]
     before = kept(model)
-    load_weights(model, files["symmetric"])
+    load_weights(model, tmp_path / "weights.h5")
     for a, b in zip(before, kept(model), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -461,8 +455,8 @@ def test_mixed_precision_follows_single_precision(mode):
     """To the 8 bits of bfloat16, on kernels that are kept in 32."""
     changes = []
     for mixed in (False, True):
-        settings = {"kernel_stddev": 0.05, "exploration_rate": 0, "mixed_precision": mixed}
-        model = build_model("MNIST", "conv", "BrainProp", feedback=mode, **settings)
+        settings = {"exploration_rate": 0, "mixed_precision": mixed}
+        model = build_model("MNIST", "smallconv", "BrainProp", feedback=mode, **settings)
         assert all(value.dtype == np.float32 for value in kept(model))
         before = forward_kernels(model)[0]
         model.train_on_batch(*some_trials((28, 28, 1), count=32))
@@ -478,7 +472,8 @@ def test_xla_and_eager_steps_are_the_same(mode):
     for how in ({}, {"jit_compile": True}, {"run_eagerly": True}):
         model = small_network(l2=0.02, feedback=mode, feedback_seed=1)
         model.compile(keras.optimizers.SGD(LEARNING_RATE), **how)
-        model.fit(images, labels, batch_size=4, shuffle=False, verbose=0)
+        for _ in range(2):
+            model.train_on_batch(images, labels)
         weights.append(model.get_weights())
     for usual, *others in zip(*weights, strict=True):
         for other in others:
@@ -494,7 +489,8 @@ def test_momentum_and_other_optimizers_take_feedback_kernels(mode):
             kernel.assign(layer.kernel)
     start = kept(model)
     model.compile(keras.optimizers.Adam(0.01))
-    model.fit(*some_trials(), epochs=3, verbose=0)
+    for step in range(3):
+        model.train_on_batch(*some_trials(seed=step))
     for layer, before in zip(model.feedback.kernels, start, strict=True):
         after = model.feedback.kernels[layer].numpy()
         if mode == "learned":
@@ -511,7 +507,7 @@ def test_the_feedback_of_a_frozen_layer_does_not_learn(l2):
     frozen.trainable = False
     model.compile(keras.optimizers.SGD(LEARNING_RATE))
     before = {layer: model.feedback.kernels[layer].numpy() for layer in (frozen, free)}
-    model.fit(*some_trials(), verbose=0)
+    model.train_on_batch(*some_trials())
     np.testing.assert_array_equal(model.feedback.kernels[frozen], before[frozen])
     assert np.abs(model.feedback.kernels[free] - before[free]).max() > 1e-4
 
@@ -519,11 +515,11 @@ def test_the_feedback_of_a_frozen_layer_does_not_learn(l2):
 @pytest.mark.parametrize("mode", OWN)
 def test_the_loss_is_the_symmetric_networks(mode):
     """Feedback kernels decay, and do not count in the loss."""
-    images, labels = some_trials()
-    losses = [
-        small_network(l2=0.02, feedback=feedback).train_on_batch(images, labels)[0]
-        for feedback in ("symmetric", mode)
-    ]
+    losses = []
+    for feedback in ("symmetric", mode):
+        model = small_network(l2=0.02, feedback=feedback)
+        model.run_eagerly = True
+        losses.append(model.train_on_batch(*some_trials()))
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
@@ -548,10 +544,10 @@ def test_signs_have_the_size_of_the_initial_kernel():
 
 @pytest.mark.parametrize("mode", OWN)
 def test_a_resumed_run_is_the_whole_one_bit_for_bit(mode, data, tmp_path):
-    settings = {"batch_size": 50, "feedback": mode, "kernel_stddev": 0.05}
+    settings = {"batch_size": 50, "feedback": mode}
 
     def run(epochs, **kwargs):
-        experiment = Experiment("MNIST", "dense", "BrainProp", epochs=epochs, **settings)
+        experiment = Experiment("MNIST", "small", "BrainProp", epochs=epochs, **settings)
         done = train(experiment, data, verbose=0, **kwargs)
         return done.model.get_weights(), done.history
 
@@ -566,16 +562,13 @@ def test_a_resumed_run_is_the_whole_one_bit_for_bit(mode, data, tmp_path):
 TWO_DEVICES = """
 import keras
 import numpy as np
-import tensorflow as tf
 
-parts = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
 from brainprop import BrainProp
 from brainprop.networks.layers import BatchNormalization
 
 rng = np.random.default_rng(0)
-images, labels = rng.random((32, 6, 6, 1), "float32"), rng.integers(4, size=32)
-several = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+images, labels = rng.random((16, 6, 6, 1), "float32"), rng.integers(4, size=16)
+several = devices(2)
 
 
 def trained(strategy, mode, hidden):
@@ -588,7 +581,7 @@ def trained(strategy, mode, hidden):
         model.compile(keras.optimizers.SGD(0.05))
         weights = np.random.default_rng(1)
         model.set_weights([weights.normal(0, 0.3, weight.shape) for weight in model.weights])
-    model.fit(images, labels, batch_size=16, epochs=2, shuffle=False, verbose=0)
+    model.fit(images, labels, batch_size=8, shuffle=False, verbose=0)
     return model
 
 
@@ -603,7 +596,7 @@ def convolutions():
 
 
 for mode in ("learned", "random", "sign", "direct"):
-    one, two = (trained(s, mode, dense) for s in (tf.distribute.get_strategy(), several))
+    one, two = (trained(s, mode, dense) for s in (devices(1), several))
     for a, b in zip(one.get_weights(), two.get_weights()):
         np.testing.assert_allclose(a, b, atol=1e-5)
     model = trained(several, mode, convolutions)
@@ -613,10 +606,7 @@ for mode in ("learned", "random", "sign", "direct"):
 
 
 def test_two_devices_learn_as_one():
-    result = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, cwd=PROJECT
-    )
-    assert result.returncode == 0, result.stderr
+    run_on_devices(TWO_DEVICES)
 
 
 def degrees(a, b):

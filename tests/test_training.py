@@ -9,9 +9,9 @@ import weakref
 
 import keras
 import numpy as np
-import programs
 import pytest
 import tensorflow as tf
+from programs import run_on_devices
 from tensorflow.python.framework.config import disable_op_determinism  # None is public.
 
 from brainprop.common import commands
@@ -585,17 +585,6 @@ def test_a_resumed_runs_log_and_history_keep_figures_that_are_no_longer_taken(da
     np.testing.assert_array_equal(numbers, [10, np.nan])
 
 
-ON_DEVICES = """
-import tensorflow as tf
-
-logical = [tf.config.LogicalDeviceConfiguration()] * 3
-tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], logical)
-
-
-def devices(number):
-    return tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(number)])
-"""
-
 PARTS = """
 import numpy as np
 
@@ -640,7 +629,7 @@ from brainprop import build_model
 rng = np.random.default_rng(0)
 images, labels = rng.random((128, 28, 28, 1), "float32"), rng.integers(10, size=128)
 weights = []
-for strategy in (tf.distribute.get_strategy(), devices(2)):
+for strategy in (devices(1), devices(2)):
     with strategy.scope():
         model = build_model(
             "MNIST", "dense", sys.argv[1], exploration_rate=0, kernel_stddev=0.03, l2=1e-3
@@ -668,7 +657,7 @@ from brainprop.training.diagnostics import measure
 rng = np.random.default_rng(0)
 probe = rng.random((32, 28, 28, 1), "float32"), rng.integers(10, size=32)
 measured = []
-for strategy in (tf.distribute.get_strategy(), devices(2)):
+for strategy in (devices(1), devices(2)):
     with strategy.scope():
         measured.append(measure(build_model("MNIST", "dense", "BrainProp"), [probe]))
 one, two = measured
@@ -695,12 +684,6 @@ for variable in model.non_trainable_variables:
         np.testing.assert_array_equal(first, second)
         assert np.ptp(first) > 0, variable.path  # It has learned something.
 """
-
-
-def run_on_devices(script, *arguments):
-    """In a process of its own, whose processor counts as three devices."""
-    result = programs.run("-c", ON_DEVICES + script, *arguments)
-    assert result.returncode == 0, result.stderr
 
 
 def test_devices_keep_the_same_moving_averages():
