@@ -388,7 +388,7 @@ def test_the_plot_shows_what_was_measured():
     }  # fmt: skip
     run = Run(
         Experiment("MNIST", "dense", "BrainProp", classes=3), history, 2, 0.8, Outcome.COMPLETED,
-        200, 100, class_names=("two", "five", "nine"),
+        200, 100, class_names=("two", "$x^$", "nine"),
     )  # fmt: skip
     figure = diagnostics_figure(run)
     accuracy, q_values, errors, selected, angle, update, weight, dead, _ = figure.axes
@@ -409,7 +409,7 @@ def test_the_plot_shows_what_was_measured():
     )
     figure.draw_without_rendering()
     assert list(selected.get_yticks()) == [0, 1, 2]
-    assert [label.get_text() for label in selected.get_yticklabels()] == ["two", "five", "nine"]
+    assert [label.get_text() for label in selected.get_yticklabels()] == ["two", "$x^$", "nine"]
     for axes in (accuracy, errors, angle):
         ticks = axes.get_xticks()
         np.testing.assert_array_equal(ticks, np.round(ticks))

@@ -39,6 +39,7 @@ TRIAL_FIGURES = {
 }
 MAX_NUMBERED_CLASSES = 20  # With more classes, numbers would be too small.
 MAX_CAPTION = 20  # Letters.
+PLAIN_TEXT: dict[str, Any] = {"parse_math": False}  # Of names that may have a "$".
 
 
 def algorithm_style(algorithm: str) -> dict[str, Any]:
@@ -131,7 +132,7 @@ def diagnostics_figure(run: Run) -> Figure:
     colors = _draw_counts(selected, history["selected"], range(classes), probed)
     selected.set(title="Selected classes", ylabel="class")
     if classes <= MAX_NUMBERED_CLASSES:
-        selected.set_yticks(range(classes), run.class_names or range(classes))
+        selected.set_yticks(range(classes), run.class_names or range(classes), **PLAIN_TEXT)
     bar = figure.colorbar(colors, ax=[errors, selected], label="share of images [%]")
     bar.ax.yaxis.set_major_formatter("{x:g}")
 
@@ -220,10 +221,11 @@ def predictions_figure(
         picture.set(xticks=[], yticks=[])
         # File names differ at their ends.
         end = caption if len(caption) <= MAX_CAPTION else "…" + caption[-MAX_CAPTION:]
-        picture.set_title(end, fontsize=8, parse_math=False)
+        picture.set_title(end, fontsize=8, **PLAIN_TEXT)
         labels = [f"{name}: {value:.2f}" for name, value in best]
         colors = [BLUE, *[SKY_BLUE] * (len(best) - 1)]
-        bars.barh(range(len(best)), [v for _, v in best], tick_label=labels, color=colors)
+        bars.barh(range(len(best)), [value for _, value in best], color=colors)
+        bars.set_yticks(range(len(best)), labels, **PLAIN_TEXT)
         bars.set_xlim(min(*outputs, 0), max(*outputs, 1))
         bars.axvline(0, color="black", linewidth=0.8)
         bars.invert_yaxis()
@@ -255,9 +257,10 @@ def confusion_figure(counts: np.ndarray, class_names: Sequence[str], title: str)
     bar = figure.colorbar(axes.imshow(percent, cmap="Blues", norm=norm), format="{x:g} %")
     bar.ax.tick_params(labelsize=size)
     bar.set_label("share of the right class's images", fontsize=size)
+    look = {"fontsize": label_size, **PLAIN_TEXT}
     rotation = 90 if max(map(len, class_names)) > 2 else 0
-    axes.set_xticks(range(classes), class_names, rotation=rotation, fontsize=label_size)
-    axes.set_yticks(range(classes), class_names, fontsize=label_size)
+    axes.set_xticks(range(classes), class_names, rotation=rotation, **look)
+    axes.set_yticks(range(classes), class_names, **look)
     axes.set_title(title, fontsize=1.2 * size)
     axes.set_xlabel("class chosen", fontsize=size)
     axes.set_ylabel("right class", fontsize=size)

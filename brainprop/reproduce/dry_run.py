@@ -35,12 +35,10 @@ def print_what_is_left(runs: Sequence[Experiment], folder: Path, data_dir: Path 
             seconds[kind] = _seconds_per_epoch(experiment, data_dir)
         epoch, left = seconds[kind], max(0, experiment.epochs - files.epochs)
         total += left * (epoch or 0)
-        progress = (
-            f"{files.epochs} of at most {experiment.epochs} epochs" if files.epochs else "new"
-        )
-        needed = "time unknown" if epoch is None else f"at most {duration(left * epoch)}"
-        busy = f", busy in {files.locked_by}" if files.locked_by else ""
-        print(f"{files.name}: {progress}, {needed}{busy}", flush=True)
+        parts = [f"{files.epochs} of at most {experiment.epochs} epochs" if files.epochs else "new"]
+        parts += ["time unknown" if epoch is None else f"at most {duration(left * epoch)}"]
+        parts += [f"busy in {other}"] if (other := files.locked_by) else []
+        print(f"{files.name}: {', '.join(parts)}", flush=True)
     unknown = ", and the time that is unknown" if None in seconds.values() else ""
     print(f"{done} of {len(runs)} runs finished; the rest takes at most {duration(total)}{unknown}")
     if any(seconds.values()):
@@ -79,10 +77,10 @@ def _estimate(experiment: Experiment, data: Data) -> float:
     batch_size, test_size = experiment.batch_size, EVALUATION_BATCH_SIZE
     batch = next(iter(training_batches(*training, batch_size, experiment.seed)))
     test_batch = next(iter(evaluation_batches(*validation, test_size)))
-    steps, test_steps = len(training[1]) / batch_size, len(validation[1]) / test_size
-    return math.ceil(steps) * _median_seconds(lambda: model.train_on_batch(*batch)) + math.ceil(
-        test_steps
-    ) * _median_seconds(lambda: model.test_on_batch(*test_batch))
+    seconds = _median_seconds(lambda: model.train_on_batch(*batch))
+    test_seconds = _median_seconds(lambda: model.test_on_batch(*test_batch))
+    steps = math.ceil(len(training[1]) / batch_size)
+    return steps * seconds + math.ceil(len(validation[1]) / test_size) * test_seconds
 
 
 def _median_seconds(step: Callable[[], object]) -> float:
