@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from brainprop.outputs.plots import algorithm_style, draw_curve, set_wrapped_title
 from brainprop.paper import ALGORITHMS, RESULTS
@@ -84,6 +85,7 @@ def sweep_figure(name: str, rows: Sequence[Row]) -> Figure:
             axes.set(xlabel=name, ylabel=label)
             set_wrapped_title(axes, f"{', '.join(network)}\n{others}".strip())
         pair[1].set_ylim(bottom=0)
+        pair[1].yaxis.set_major_locator(MaxNLocator(integer=True))  # Epochs.
     _add_legend(figure)
     return figure
 
