@@ -12,6 +12,9 @@ OUTSIDE = {
     "weights/README.md": "weights/README.md",
     "weights/report.md": "weights/report.md",
     "weights/report.png": "weights/report.png",
+    "weights/sweeps/report.md": "weights/sweeps/report.md",
+    "weights/sweeps/report_classes.png": "weights/sweeps/report_classes.png",
+    "weights/sweeps/report_reward_noise.png": "weights/sweeps/report_reward_noise.png",
     "benchmarks/speed.png": "benchmarks/speed.png",
 }
 

@@ -93,6 +93,12 @@ def test_a_sweep_is_a_grid_seed_by_seed():
     assert names[0] == "MNIST_conv_BrainProp_seed1_epochs=3_exploration_rate=0.0"
 
 
+def test_a_report_of_a_sweep_takes_all_data_sets():
+    """MNIST has no 20 classes to train with."""
+    runs = experiments("--report", "--sweep", "classes=5,20")
+    assert {run.row for run in runs} == {run.row for run in experiments()}
+
+
 @pytest.mark.parametrize(
     ("sweep", "values"),
     [

@@ -88,8 +88,9 @@ def test_mnist_file_scores_what_is_stated(capsys):
     assert abs(stated[0] - measured[0]) <= 1
 
 
-def test_the_report_is_that_of_the_runs(capsys):
-    report = Report(table_rows(read_results(WEIGHTS)))
+@pytest.mark.parametrize("folder", [WEIGHTS, WEIGHTS / "sweeps"], ids=lambda path: path.name)
+def test_the_report_is_that_of_the_runs(folder, capsys):
+    report = Report(table_rows(read_results(folder)))
     assert not capsys.readouterr().err  # No file was left out.
-    assert (WEIGHTS / "report.md").read_text() == report.markdown()
-    assert (WEIGHTS / "report.csv").read_text() == report.csv()
+    assert (folder / "report.md").read_text() == report.markdown()
+    assert (folder / "report.csv").read_text() == report.csv()

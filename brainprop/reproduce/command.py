@@ -165,9 +165,9 @@ def _experiments(arguments: argparse.Namespace) -> list[Experiment]:
     for name in sweeps:
         if given[name] is not None:
             raise BrainPropError(f"{name} is swept: leave out its own option")
-    points = [
-        dict(zip(sweeps, values, strict=True)) for values in itertools.product(*sweeps.values())
-    ]
+    # A report takes runs with any settings.
+    grid = [()] if arguments.report else itertools.product(*sweeps.values())
+    points = [dict(zip(sweeps, values, strict=False)) for values in grid]
     experiments = [
         Experiment(*network, algorithm, seed, **_settings(algorithm, given | point))
         for seed in arguments.seeds or PAPER_SEEDS
