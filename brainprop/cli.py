@@ -15,13 +15,22 @@ from pathlib import Path
 
 import numpy as np
 
-from brainprop.common.arguments import ArgumentParser, check_number, path_of
-from brainprop.common.commands import FAILURE, SIGNAL_BASE, SUCCESS, handled_by, run_command
+from brainprop.common.arguments import check_number, path_of
+from brainprop.common.commands import (
+    FAILURE,
+    SIGNAL_BASE,
+    SUCCESS,
+    ArgumentParser,
+    handled_by,
+    run_command,
+)
 from brainprop.common.errors import BrainPropError, printable
-from brainprop.common.files import check_figure, check_output, check_readable, make_directory
+from brainprop.common.files import check_figure, check_output, make_directory
+from brainprop.common.reading import check_readable
 from brainprop.common.startup import start_tensorflow
 from brainprop.datasets.pictures import read_pictures
-from brainprop.datasets.table import DATASETS, Data, Dataset
+from brainprop.datasets.splits import Data
+from brainprop.datasets.table import DATASETS, Dataset
 from brainprop.experiments import Experiment, data_for
 from brainprop.options import add_data_dir, add_plugin, add_settings, experiment_of, parse
 from brainprop.outputs.origin import Origin

@@ -13,14 +13,13 @@ from typing import Any
 from brainprop.common.arguments import check_number, known_name
 from brainprop.common.errors import BrainPropError
 from brainprop.datasets.folder import IMAGE_SIZE
+from brainprop.datasets.splits import Data, held_out
 from brainprop.datasets.table import (
     DATASETS,
     MAX_INTEGER,
-    Data,
     Dataset,
     dataset_name,
     dataset_row,
-    held_out,
     load_data,
 )
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, architectures_of

@@ -7,16 +7,15 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from brainprop.common.arguments import ArgumentParser, known_name, path_of
+from brainprop.common.arguments import known_name, path_of
+from brainprop.common.commands import ArgumentParser
 from brainprop.common.errors import BrainPropError
-from brainprop.common.files import check_readable
 from brainprop.common.plugins import load_plugin, plugin_names
 from brainprop.common.reading import read_bytes, reading
 from brainprop.experiments import OF_ARCHITECTURE, Experiment, settings_fields
 from brainprop.paper import ALGORITHMS, ARCHITECTURES
 
 METAVARS = {int: "N", float: "X"}
-MAX_CONFIG_BYTES = 2**26
 _FIELDS = [field.name for field in dataclasses.fields(Experiment)]
 
 
@@ -175,9 +174,8 @@ def read_config(path: Path) -> tuple[dict, list[str]]:
     Raises:
         BrainPropError: If the file cannot be read, or a setting is unknown.
     """
-    check_readable(path)
     with reading(path, "give a JSON file of settings, such as the history of a run"):
-        content = json.loads(read_bytes(path, MAX_CONFIG_BYTES))
+        content = json.loads(read_bytes(path))
         settings = content.get("settings", content) if isinstance(content, dict) else content
         if not isinstance(settings, dict):
             raise ValueError("it holds no settings by name")

@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from brainprop import BrainPropError, LocalNetwork, load_data
-from brainprop.common.arguments import ArgumentParser
+from brainprop.common.commands import ArgumentParser
 from brainprop.common.files import check_figure
 from brainprop.outputs.plots import save_figure
 

@@ -7,10 +7,29 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
+
+from brainprop.common.errors import BrainPropError
 
 WNIDS = ("n03", "n01", "n02")  # not sorted, as in the official file
 IMAGES_PER_CLASS = 2
+
+
+def refusal(load, *arguments, **options) -> str:
+    """The message of the one error that it must end with, on one line."""
+    with pytest.raises(BrainPropError) as caught:
+        load(*arguments, **options)
+    message = str(caught.value)
+    assert "\n" not in message and message.isprintable()
+    return message
+
+
+def same(one, other) -> bool:
+    """Whether two data sets have the same images and labels."""
+    return all(
+        (a == b).all() for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True)
+    )
 
 
 def random_images(*shape: int) -> np.ndarray:

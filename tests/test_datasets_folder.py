@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from official_layouts import random_images, write_mnist
+from official_layouts import random_images, refusal, same, write_mnist
 from PIL import Image
 
 from brainprop import Experiment, data_for, register_dataset
-from brainprop.common.errors import BrainPropError
 from brainprop.datasets import pictures
 from brainprop.datasets.pictures import read_pictures
 from brainprop.datasets.table import DATASETS, dataset_row, load_data
@@ -32,9 +31,7 @@ def write(folder: Path, images: int) -> None:
         (folder / name).mkdir(parents=True)
         for number in range(images):
             image = Image.new("RGB", (20 + number, 40), color)
-            image.save(
-                folder / name / f"{number}{('.png', '.jpg', '.JPEG', '.bmp', '.webp')[number]}"
-            )
+            image.save(folder / name / f"{number}{SUFFIXES[number]}")
 
 
 def check_colors(split, names=SORTED, size=32) -> None:
@@ -43,14 +40,6 @@ def check_colors(split, names=SORTED, size=32) -> None:
     assert labels.dtype == np.int32
     for image, label in zip(images.astype(int), labels, strict=True):
         assert np.abs(image - COLORS[names[label]]).max() <= 3  # JPEG is not exact.
-
-
-def refusal(load, *arguments, **options) -> str:
-    with pytest.raises(BrainPropError) as caught:
-        load(*arguments, **options)
-    message = str(caught.value)
-    assert "\n" not in message and message.isprintable()
-    return message
 
 
 # Layouts
@@ -64,7 +53,6 @@ def test_a_folder_of_images_is_read(pets, test):
     check_colors(train, size=16)
     check_colors(evaluated, size=16)
     assert dataset_row(str(pets)).class_names(None) == SORTED
-    assert dataset_row(str(pets)).training_images == 20
 
 
 def test_images_are_as_predict_reads_them(pets):
@@ -92,8 +80,6 @@ def test_without_test_images_a_fifth_of_each_class_is_drawn(tmp_path, inside):
     assert test[1].tolist() == [0, 1, 2, 3] and len(train[1]) == 16
     check_colors(train)
     check_colors(test)
-    row = dataset_row(str(folder))
-    assert (row.training_images, row.test_images) == (16, 4)
 
 
 def test_the_draw_is_by_seed(tmp_path):
@@ -124,12 +110,6 @@ def test_hidden_and_other_files_are_left_out_and_deeper_ones_are_in(pets):
     assert len(labels) == 20 and dataset_row(str(pets)).classes == 4
 
 
-def test_both_test_and_val_is_told(pets, capsys):
-    write(pets / "val", 1)
-    assert len(load_data(str(pets))[1][1]) == 8
-    assert "val is not used" in capsys.readouterr().err
-
-
 # Faults
 
 
@@ -153,23 +133,23 @@ def test_of_many_bad_images_some_are_named(pets, monkeypatch):
 def test_folders_that_are_no_data_set_are_refused(tmp_path, pets):
     assert "is not a folder of images" in refusal(load_data, str(tmp_path / "missing"))
     (tmp_path / "empty").mkdir()
-    assert "has 0:" in refusal(load_data, str(tmp_path / "empty"))
+    assert "has 0 class folders" in refusal(load_data, str(tmp_path / "empty"))
     (tmp_path / "one" / "cat").mkdir(parents=True)
-    assert "has 1:" in refusal(load_data, str(tmp_path / "one"))
+    assert "has 1 class folders" in refusal(load_data, str(tmp_path / "one"))
     (pets / "train" / "fox").mkdir()
     assert "class 'fox'" in refusal(load_data, str(pets))
     (pets / "train" / "fox").rmdir()
     (pets / "test" / "fox").mkdir()
-    assert "test images of the class 'fox'" in refusal(load_data, str(pets))
+    assert "class 'fox'" in refusal(load_data, str(pets))
     (pets / "test" / "fox").rmdir()
     for path in (pets / "test").rglob("*.*"):
         path.unlink()
-    assert "no images in them" in refusal(load_data, str(pets))
+    assert "the test folder" in refusal(load_data, str(pets))
 
 
 def test_too_few_images_to_draw_from(tmp_path):
     write(tmp_path / "few", 1)
-    assert "too few to draw" in refusal(load_data, str(tmp_path / "few"))
+    assert "0 of 4 images" in refusal(load_data, str(tmp_path / "few"))
 
 
 def test_bad_sizes_are_refused(pets):
@@ -186,8 +166,7 @@ def test_the_second_time_the_cache_is_read(pets, monkeypatch):
     first = load_data(str(pets))
     monkeypatch.setattr(pictures, "_read_picture", None)
     second = load_data(str(pets))
-    for one, other in zip(first, second, strict=True):
-        assert (one[0] == other[0]).all() and (one[1] == other[1]).all()
+    assert same(first, second)
     second[0][0][:] = 7  # Is writable, and leaves the file alone.
     assert (load_data(str(pets))[0][0] == first[0][0]).all()
 
@@ -282,9 +261,7 @@ def test_classes_goes_with_folders_and_numbers_of_images(pets):
 
 def test_all_classes_are_the_whole_data_set(tmp_path):
     write_mnist(tmp_path)
-    whole, part = load_data("MNIST", tmp_path), load_data("MNIST", tmp_path, classes=10)
-    for one, other in zip(whole, part, strict=True):
-        assert (one[0] == other[0]).all() and (one[1] == other[1]).all()
+    assert same(load_data("MNIST", tmp_path), load_data("MNIST", tmp_path, classes=10))
 
 
 def test_bad_numbers_of_classes_are_refused():
@@ -322,20 +299,12 @@ def test_every_architecture_goes_with_the_smallest_images(pets, architecture):
 # Data sets of one's own
 
 
-@pytest.fixture
-def own_names():
-    before = dict(DATASETS)
-    yield
-    DATASETS.clear()
-    DATASETS.update(before)
-
-
 def stars(data_dir=None):
     images = random_images(12, 16, 16, 1)
     return (images, np.arange(12) % 3), (images[:3], np.arange(3))
 
 
-def test_a_registered_data_set_is_known_everywhere(own_names):
+def test_a_registered_data_set_is_known_everywhere():
     register_dataset("Stars", stars, (16, 16, 1), class_names=["dwarf", "giant", "nova"])
     (images, labels), _ = load_data("stars")
     assert images.shape == (12, 16, 16, 1) and labels.dtype == np.int32
@@ -359,13 +328,13 @@ def test_a_registered_data_set_is_known_everywhere(own_names):
         ("S", {"classes": 3, "image_shape": (16, 16)}, "image_shape of S"),
     ],
 )
-def test_bad_registrations_are_refused(own_names, name, options, expected):
+def test_bad_registrations_are_refused(name, options, expected):
     options = {"image_shape": (16, 16, 1), **options}
     assert expected in refusal(register_dataset, name, stars, **options)
     assert list(DATASETS) == ["MNIST", "CIFAR10", "CIFAR100", "TinyImageNet"]
 
 
-def test_what_a_registered_function_returns_is_checked(own_names):
+def test_what_a_registered_function_returns_is_checked():
     def floats(data_dir):
         return (np.zeros((3, 16, 16, 1)), np.arange(3)), stars()[1]
 

@@ -244,7 +244,7 @@ def test_bad_arguments_are_told_before_the_network_runs(
         ((*load, "--invert"), "--invert needs --predict"),
         ((*load, "--predict-figure", missing), "--predict-figure needs --predict"),
         ((*load, *predict, *matrix), "give one of them"),
-        ((*load, "--predict", picture, missing), f"cannot read {missing} (No such file"),
+        ((*load, "--predict", picture, missing), f"{missing} is missing"),
         ((*load, "--predict", missing, tmp_path), f"also unreadable: {tmp_path}"),
         ((*load, *predict, "--predict-figure", picture), "would overwrite"),
         ((*load, "--predict", *[picture] * 61, "--predict-figure", missing), "not 61"),
@@ -260,9 +260,9 @@ def test_bad_arguments_are_told_before_the_network_runs(
         ("a.xyz", ".png or .pdf"),
         ("noextension", ".png or .pdf"),
         ("folder.png", "is a folder"),
-        ("file/a.png", "cannot be written to"),
+        ("file/a.png", "cannot be written"),
         ("a" * 300 + ".png", "cannot be written (File name too long)"),
-        ("a.png.png", "cannot be written to (Permission denied)"),
+        ("a.png.png", "cannot be written (Permission denied)"),
     ):
         if "Permission" in hint:
             monkeypatch.setattr("brainprop.common.files.tempfile.TemporaryFile", read_only)

@@ -75,7 +75,7 @@ def test_a_folder_that_cannot_be_made_or_written_is_told(tmp_path, monkeypatch):
     assert os.listdir(tmp_path / "a" / "b") == []
     (tmp_path / "file").touch()
     for path in (tmp_path / "file", tmp_path / "file" / "x", tmp_path / ("x" * 300)):
-        with pytest.raises(BrainPropError, match="--dir .* cannot be written to"):
+        with pytest.raises(BrainPropError, match="--dir .* cannot be written"):
             files.make_directory(path, "--dir")
 
     def read_only(dir):

@@ -89,7 +89,8 @@ def test_exif_orientation_is_applied(orientation, tmp_path):
 def test_of_16_bits_the_upper_8_are_kept(tmp_path):
     pixels = random_images(28, 28)
     image = Image.fromarray(pixels.astype(np.uint16) * 256 + 77)
-    np.testing.assert_array_equal(read(image, tmp_path / "a.png", GRAY)[..., 0], pixels)
+    for name in ("a.png", "a.ppm"):
+        np.testing.assert_array_equal(read(image, tmp_path / name, GRAY)[..., 0], pixels)
 
 
 def test_what_is_transparent_becomes_white(tmp_path):
@@ -105,13 +106,6 @@ def test_what_is_transparent_becomes_white(tmp_path):
         read(palette, tmp_path / "d.gif", transparency=0),
     ):
         assert (picture[:, :16] == (10, 20, 30)).all() and (picture[:, 16:] == 255).all()
-
-
-def test_what_is_transparent_of_16_bits_becomes_white(tmp_path):
-    pixels = np.full((28, 28), 12345, np.uint16)
-    pixels[:, 14:] = 500
-    picture = read(Image.fromarray(pixels), tmp_path / "a.png", GRAY, transparency=500)[..., 0]
-    assert (picture[:, :14] == 12345 >> 8).all() and (picture[:, 14:] == 255).all()
 
 
 def test_of_an_animation_the_first_frame_is_taken(tmp_path):
@@ -136,7 +130,7 @@ def test_a_truncated_picture_is_refused(suffix, tmp_path):
     read_pictures([path], RGB)
     for length in (len(content) // 2, 40, 10):
         path.write_bytes(content[:length])
-        assert ": save it again" in refusal(path) or "not a picture" in refusal(path)
+        assert ": save it again" in refusal(path)
 
 
 def test_what_is_no_picture_is_refused(tmp_path):
@@ -145,8 +139,8 @@ def test_what_is_no_picture_is_refused(tmp_path):
     empty.touch()
     vector.write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")  # needs Ghostscript
     for path in (text, empty, vector):
-        assert "PNG, JPEG" in refusal(path)
-    assert "No such file" in refusal(tmp_path / "missing.png")
+        assert "cannot identify image file" in refusal(path)
+    assert "is missing" in refusal(tmp_path / "missing.png")
     assert "is a folder" in refusal(tmp_path)
 
 
@@ -159,7 +153,7 @@ def test_a_device_and_a_file_without_permission_are_refused(tmp_path, monkeypatc
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(type(path), "read_bytes", deny)  # root may read anything
-    assert "permission" in refusal(path)
+    assert "Permission denied" in refusal(path)
 
 
 def test_floating_point_pixels_are_refused(tmp_path):
@@ -176,7 +170,7 @@ def test_a_decompression_bomb_is_refused_and_what_pillow_only_warns_of_is_read(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 6000)
     assert (read_pictures([path], RGB) == 255).all() and not recwarn.list
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4000)
-    assert "more than 8000 pixels" in refusal(path)
+    assert "exceeds limit of 8000 pixels" in refusal(path)
 
 
 def test_all_pictures_at_fault_are_named_the_first_with_its_fault(tmp_path):

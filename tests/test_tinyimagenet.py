@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 import stat
 import subprocess
@@ -185,7 +186,7 @@ def test_member_of_a_wrong_checksum_is_named(folder, capsys):
     (folder / NAME).write_bytes(
         content[:middle] + bytes([content[middle] ^ 16]) + content[middle + 1 :]
     )
-    assert member.filename in refusal(capsys)
+    assert "train/n02/images/n02_1.JPEG" in refusal(capsys)
     assert contents(folder).items() <= whole.items()
     assert member.filename not in contents(folder)
 
@@ -203,7 +204,7 @@ OUTSIDE = [
     "..", "__MACOSX/tiny-imagenet-200/._train",
 ]  # fmt: skip
 UNSAFE = [
-    "tiny-imagenet-200/../escaped",
+    "tiny-imagenet-200/../../escaped",
     "tiny-imagenet-200/train/../../../escaped",
     "tiny-imagenet-200//tmp/escaped",
     "tiny-imagenet-200/..\\escaped",
@@ -219,10 +220,12 @@ def test_members_outside_the_folder_are_left_out(folder, name):
 
 
 @pytest.mark.parametrize("name", UNSAFE)
-def test_members_that_would_leave_the_folder_are_refused(folder, capsys, name):
+def test_members_that_would_leave_the_folder_stay_in_it(folder, name):
+    outside = {*folder.parent.iterdir()}
     add(folder, name)
-    assert "would not be inside" in refusal(capsys)
-    assert contents(folder) == {} and not (folder.parent / "escaped").exists()
+    assert extract.main([]) == 0
+    assert {path.name for path in folder.iterdir()} == {"tiny-imagenet-200", NAME}
+    assert {*folder.parent.iterdir()} == outside and not Path("/tmp/escaped").exists()
 
 
 def test_a_link_becomes_a_file(folder):
@@ -262,16 +265,16 @@ def test_zip_that_is_a_folder_or_pipe_is_refused(tmp_path, monkeypatch, capsys):
 
 
 def test_disk_that_fills_up_leaves_nothing_half_written(folder, monkeypatch, capsys):
-    write, written = Path.write_bytes, []
+    copy, copied = shutil.copyfileobj, []
 
-    def fill(path, content):
-        written.append(path)
-        if len(written) == 5:
-            write(path, content[:10])
+    def fill(source, target):
+        copied.append(source)
+        if len(copied) == 5:
+            target.write(source.read(10))
             raise OSError(28, "No space left on device")
-        return write(path, content)
+        copy(source, target)
 
-    monkeypatch.setattr(Path, "write_bytes", fill)
+    monkeypatch.setattr(shutil, "copyfileobj", fill)
     assert "No space left on device" in refusal(capsys)
     assert len(contents(folder)) == 4 and contents(folder).items() <= expected(folder).items()
 

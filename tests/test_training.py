@@ -17,7 +17,7 @@ from tensorflow.python.framework.config import disable_op_determinism  # None is
 from brainprop.common import commands
 from brainprop.common.commands import handled_by
 from brainprop.common.errors import BrainPropError
-from brainprop.datasets.table import hold_out
+from brainprop.datasets.splits import hold_out
 from brainprop.experiments import Experiment
 from brainprop.networks import models
 from brainprop.rules.brainprop import BrainProp
@@ -142,7 +142,7 @@ def test_the_folder_for_checkpoints_may_be_new_and_a_text(data, tmp_path):
     run(settings, data, str(tmp_path / "new" / "folder"))
     assert checkpoints.newest(tmp_path / "new" / "folder", settings).epoch == 1
     (tmp_path / "file").touch()
-    with pytest.raises(BrainPropError, match="checkpoint_dir .*file cannot be written to"):
+    with pytest.raises(BrainPropError, match="checkpoint_dir .*file cannot be written"):
         run(settings, data, tmp_path / "file")
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -175,13 +176,13 @@ def test_other_kinds_of_file(conv, tmp_path, content):
 
 
 def test_missing_file_and_folder(conv, tmp_path):
-    assert "No such file" in refused(conv, tmp_path / "none.h5")
+    assert "is missing" in refused(conv, tmp_path / "none.h5")
     assert "folder" in refused(conv, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "weights.h5/w.h5", "w\0.h5"])
 def test_impossible_names(conv, file, name):
-    assert "cannot read" in refused(conv, file.parent / name)
+    assert re.search("cannot be read|null byte", refused(conv, file.parent / name))
 
 
 def test_pipe_and_device(conv, tmp_path):

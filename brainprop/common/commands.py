@@ -1,7 +1,6 @@
 """What all commands share: streams, signals, exit codes, and one line for what ends them early."""
 
-from __future__ import annotations
-
+import argparse
 import io
 import os
 import signal
@@ -9,18 +8,36 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
 
+from brainprop.common.arguments import closest
 from brainprop.common.errors import BrainPropError, one_line, printable
 from brainprop.common.startup import prepare_environment
-
-if TYPE_CHECKING:
-    from brainprop.common.arguments import ArgumentParser
 
 # The exit codes; a command that signal n ends has SIGNAL_BASE + n.
 SUCCESS, FAILURE, BAD_INPUT, SIGNAL_BASE = 0, 1, 2, 128
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # SIGHUP: the terminal is closed.
+
+
+class ArgumentParser(argparse.ArgumentParser):
+    """An argument parser that prints errors in one line."""
+
+    def parse_args(self, args=None, namespace=None):
+        # Options may stand between positional arguments that can be left out.
+        arguments, unknown = self.parse_known_intermixed_args(args, namespace)
+        if unknown:
+            meant = closest(unknown[0].partition("=")[0], self._option_string_actions)
+            hint = f"did you mean {meant}?" if meant else "--help lists all"
+            self.error(f"unknown argument {unknown[0]}: {hint}")
+        return arguments
+
+    def error(self, message):
+        raise SystemExit(self.report(message))
+
+    def report(self, problem: str) -> int:
+        """Prints on stderr what is wrong, and returns the exit code `BAD_INPUT`."""
+        print(f"{self.prog}: error: {printable(problem)}", file=sys.stderr)
+        return BAD_INPUT
 
 
 def run_command(
@@ -34,11 +51,8 @@ def run_command(
     Args:
         work: Reads the arguments, does what they ask for, and returns the exit code.
         parser: Prints errors.
-        debug: Whether to raise errors instead. Defaults to False.
-        farewell: The line to print when a signal ends the command. Defaults to "interrupted".
-
-    Returns:
-        The exit code.
+        debug: Whether to raise errors instead.
+        farewell: The line to print when a signal ends the command.
     """
     prepare_environment()
     _prepare_streams()
@@ -47,29 +61,30 @@ def run_command(
             code = work()
         sys.stdout.flush()
         return code
-    except BrainPropError as error:
-        if debug:
-            raise
-        return parser.report(error)
     except KeyboardInterrupt as interrupt:
         print(farewell, file=sys.stderr)
         return SIGNAL_BASE + (interrupt.args[0] if interrupt.args else signal.SIGINT)
     except BrokenPipeError:
         return FAILURE
-    except MemoryError as error:  # While TensorFlow runs, `devices.failures_told` handles it.
+    except (BrainPropError, MemoryError, OSError) as error:
         if debug:
             raise
-        return parser.report(f"out of memory ({one_line(error)}): end other programs")
-    except OSError as error:  # Whatever handles other files has handled theirs: it is stdout.
-        if debug:
-            raise
-        what, why = printable(error.filename or "what this prints"), error.strerror
-        return parser.report(f"{what} cannot be written ({why}): make room, or write elsewhere")
+        return parser.report(_told(error))
     finally:
         try:
             sys.stdout.flush()
         except OSError:  # Python would print a message when it flushes at exit.
             give_up_stdout()
+
+
+def _told(error: BrainPropError | MemoryError | OSError) -> str:
+    """Returns the line that reports what ended a command."""
+    if isinstance(error, MemoryError):  # While TensorFlow runs, `devices` handles it.
+        return f"out of memory ({one_line(error)}): end other programs"
+    if isinstance(error, OSError):  # What handles other files has handled theirs: it is stdout.
+        what = printable(error.filename or "what this prints")
+        return f"{what} cannot be written ({error.strerror}): make room, or write elsewhere"
+    return str(error)
 
 
 def _interrupt(number, frame):
@@ -82,20 +97,17 @@ def handled_by(handler: Callable) -> Iterator[None]:
     """Makes a handler handle `SIGNALS`, where Python allows that: in the main thread.
 
     Signals that are ignored stay ignored, as a shell wants it for jobs in the background.
-
-    Args:
-        handler: The handler, as `signal.signal` takes it.
     """
 
-    def hung_up(number, frame):
-        _give_up_closed_terminal()
+    def handle(number, frame):
+        if number == signal.SIGHUP:
+            _give_up_closed_terminal()
         handler(number, frame)
 
     previous = {}
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                handle = hung_up if number == signal.SIGHUP else handler
                 previous[number] = signal.signal(number, handle)
     try:
         yield
@@ -125,10 +137,9 @@ def give_up_stdout() -> None:
 def _give_up_closed_terminal() -> None:
     """Discards what is printed to a terminal that is closed, where printing fails."""
     for descriptor in (1, 2):
-        with suppress(OSError):
-            is_device = stat.S_ISCHR(os.fstat(descriptor).st_mode)
-            if is_device and not os.isatty(descriptor):
-                _discard(descriptor)
+        is_device = stat.S_ISCHR(os.fstat(descriptor).st_mode)
+        if is_device and not os.isatty(descriptor):
+            _discard(descriptor)
 
 
 def _discard(descriptor: int) -> None:

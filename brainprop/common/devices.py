@@ -3,7 +3,7 @@
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import tensorflow as tf
@@ -27,15 +27,11 @@ def description() -> str:
     else:
         reason = "no GPU found"
     cores = _cores()
-    return f"{processor()}, {cores} core{'s' if cores != 1 else ''} ({reason})"
+    return f"{_processor()}, {cores} core{'s' if cores != 1 else ''} ({reason})"
 
 
 def announce(what: str) -> None:
-    """Prints what runs on which device.
-
-    Args:
-        what: The experiment's name, and its seed where one is used.
-    """
+    """Prints what runs, such as an experiment's name and seed, on which device."""
     print(f"{what}, on {description()}", flush=True)
 
 
@@ -47,14 +43,13 @@ def _cores() -> int | None:
     return threads or os.cpu_count()
 
 
-def processor() -> str:
+def _processor() -> str:
     """Returns the name of the machine's processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:  # Only Linux has this file.
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
+    with suppress(OSError):  # Only Linux has this file.
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 @contextmanager
@@ -91,10 +86,10 @@ def strategy(gpus: int | None) -> tf.distribute.Strategy:
     takes the moments of each device's part of the batch, and averages them in its moving averages.
 
     Args:
-        gpus: The number of GPUs; `None` uses the device that TensorFlow chooses.
+        gpus: How many; `None` uses the device that TensorFlow chooses.
 
     Raises:
-        BrainPropError: If there are fewer GPUs.
+        BrainPropError: If there are fewer.
     """
     if gpus is None:
         return tf.distribute.get_strategy()
@@ -102,6 +97,24 @@ def strategy(gpus: int | None) -> tf.distribute.Strategy:
     if gpus > available:
         raise BrainPropError(f"--gpus {gpus}: TensorFlow finds {available} here, {description()}")
     return tf.distribute.MirroredStrategy([f"GPU:{index}" for index in range(gpus)])
+
+
+def check_even_parts(sizes: Mapping[str, int]) -> None:
+    """Checks that the devices of a `strategy` divide numbers of images, given by what they are.
+
+    Each device's average counts the same, regardless of the size of its part. And Keras cannot
+    start with a batch whose parts differ in size.
+
+    Raises:
+        BrainPropError: If they do not.
+    """
+    devices = tf.distribute.get_strategy().num_replicas_in_sync
+    for images, size in sizes.items():
+        if size % devices:
+            raise BrainPropError(
+                f"{devices} GPUs cannot share {size} {images} evenly: choose another number of "
+                "GPUs, or of images by --batch-size, --max-train-samples or --max-eval-samples"
+            )
 
 
 def replicas() -> int:
@@ -113,38 +126,14 @@ def replicas() -> int:
 def replica_seed(generator) -> tf.Tensor:
     """Draws a seed for TensorFlow's stateless random functions: int32, shape `(2,)`.
 
-    Under `tf.distribute.MirroredStrategy` all replicas have the same generator state. The replica's
-    number is folded into the seed, so that they draw independent numbers.
-
-    Args:
-        generator: A `keras.random.SeedGenerator`.
+    Under `tf.distribute.MirroredStrategy` all replicas have the same state of the generator, a
+    `keras.random.SeedGenerator`. With the replica's number in the seed, they draw other numbers.
     """
     seed = tf.cast(generator.next(), tf.int32)
     if replicas() == 1:
         return seed
     replica = tf.distribute.get_replica_context().replica_id_in_sync_group
     return tf.random.experimental.stateless_fold_in(seed, replica)
-
-
-def check_even_parts(sizes: Mapping[str, int]) -> None:
-    """Checks that the devices of a `strategy` can share batches evenly.
-
-    Each device's average counts the same, regardless of the size of its part. And Keras cannot
-    start with a batch whose parts differ in size.
-
-    Args:
-        sizes: Numbers of images, by what they are.
-
-    Raises:
-        BrainPropError: If the number of devices does not divide one of them.
-    """
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    for images, size in sizes.items():
-        if size % replicas:
-            raise BrainPropError(
-                f"{replicas} GPUs cannot share {size} {images} evenly: choose another number of "
-                "GPUs, or of images by --batch-size, --max-train-samples or --max-eval-samples"
-            )
 
 
 def mixed_precision_policy() -> str:

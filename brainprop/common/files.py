@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EISDIR
 from pathlib import Path
 
 from brainprop.common.errors import BrainPropError, one_line
@@ -21,12 +22,8 @@ STALE_SECONDS = 3600  # No process takes that long between two writes to a file.
 def writing(where: str | Path, remedy: str) -> Iterator[None]:
     """Turns an error while files are written into the one that users meet.
 
-    Args:
-        where: The file or folder, as the message names it.
-        remedy: The way out, such as "make room".
-
     Raises:
-        BrainPropError: In place of an `OSError`.
+        BrainPropError: In place of an `OSError`. It names the file or folder and the way out.
         BrokenPipeError: If stdout is closed, which is no fault of the files.
     """
     try:
@@ -34,7 +31,8 @@ def writing(where: str | Path, remedy: str) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise BrainPropError(f"{where} cannot be written ({one_line(error)}): {remedy}") from error
+        reason = one_line(error.strerror or error)
+        raise BrainPropError(f"{where} cannot be written ({reason}): {remedy}") from error
 
 
 @contextmanager
@@ -46,8 +44,7 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Pa
         overwrite: Whether to replace an existing file. Defaults to True.
 
     Yields:
-        A path beside `path`, on the same file system. The file there is removed if the block
-        raises.
+        A path beside `path`. If the block raises, nothing is left there.
 
     Raises:
         FileExistsError: If `path` exists and `overwrite` is false.
@@ -55,7 +52,7 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Pa
     """
     path = Path(path)
     remove_stale(path.parent)
-    partial = temporary_path(path.parent)
+    partial = path.with_name(f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}")
     partial.open("x").close()  # With the permissions of a new file of this process.
     try:
         yield partial
@@ -68,9 +65,12 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Pa
         partial.unlink(missing_ok=True)
 
 
-def temporary_path(directory: Path) -> Path:
-    """Returns a path in a folder for an incomplete file, which no other process uses."""
-    return directory / f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
+@contextmanager
+def temporary_folder(directory: Path) -> Iterator[Path]:
+    """Yields a new folder in a folder, for files that are then moved out of it."""
+    remove_stale(directory)
+    with tempfile.TemporaryDirectory(PARTIAL_SUFFIX, ".", directory) as folder:
+        yield Path(folder)
 
 
 def remove_stale(directory: Path) -> None:
@@ -82,79 +82,32 @@ def remove_stale(directory: Path) -> None:
                 shutil.rmtree(partial) if partial.is_dir() else partial.unlink()
 
 
-def check_readable(path: Path) -> None:
-    """Checks that a path is a regular file that may be read: opening a pipe would wait for ever.
-
-    Raises:
-        BrainPropError: If it is not.
-    """
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISREG(mode):
-            path.open("rb").close()
-            return
-    except (OSError, ValueError) as error:
-        raise BrainPropError(f"cannot read {path} ({_reason(error)})") from error
-    kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
-    raise BrainPropError(f"{path} is {kind}: give a file")
-
-
 def make_directory(directory: Path, option: str) -> None:
     """Makes a folder if it does not exist, and checks that files can be made in it.
 
-    Args:
-        directory: The folder.
-        option: The argument that named it, for the message.
-
     Raises:
-        BrainPropError: If it cannot be made or written to.
+        BrainPropError: If not. The message has the option that named the folder.
     """
-    try:
+    with writing(f"{option} {directory}", "choose another folder"):
         directory.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=directory).close()
-    except (OSError, ValueError) as error:
-        raise BrainPropError(
-            f"{option} {directory} cannot be written to ({_reason(error)}): choose another folder"
-        ) from error
 
 
 def check_output(path: Path, option: str) -> None:
     """Checks that a file can be written under a name; its folder is made if it does not exist.
 
-    Args:
-        path: The file.
-        option: The argument that named it, for the message.
-
     Raises:
-        BrainPropError: If it is a folder, its folder cannot be made or written to, or the file
-            system does not allow the name.
+        BrainPropError: If not. The message has the option that named the file.
     """
     make_directory(path.parent, f"the folder of {option}")
-    try:
-        is_folder = stat.S_ISDIR(path.stat().st_mode)
-    except FileNotFoundError:
-        return
-    except OSError as error:  # The name is too long, for example.
-        raise BrainPropError(
-            f"{option} {path} cannot be written ({_reason(error)}): choose another name"
-        ) from error
-    if is_folder:
-        raise BrainPropError(f"{option} {path} is a folder: give the name of a file")
+    with writing(f"{option} {path}", "choose another name"), suppress(FileNotFoundError):
+        if stat.S_ISDIR(path.stat().st_mode):
+            raise IsADirectoryError(EISDIR, "it is a folder")
 
 
 def check_figure(path: Path, option: str) -> None:
-    """Checks that a figure can be written under a name, as `check_output` does.
-
-    Raises:
-        BrainPropError: As in `check_output`; or if it does not end in one of `FIGURE_SUFFIXES`.
-    """
+    """Checks, as `check_output`, a name that must end in one of `FIGURE_SUFFIXES`."""
     if path.suffix.lower() not in FIGURE_SUFFIXES:
-        raise BrainPropError(
-            f"{option} {path}: give a name that ends in {' or '.join(FIGURE_SUFFIXES)}"
-        )
+        endings = " or ".join(FIGURE_SUFFIXES)
+        raise BrainPropError(f"{option} {path}: give a name that ends in {endings}")
     check_output(path, option)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    """Returns the system's words for an error; a ValueError is a name with a null byte."""
-    return getattr(error, "strerror", None) or str(error)

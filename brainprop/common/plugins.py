@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 from brainprop.common.errors import BrainPropError, one_line
-from brainprop.common.files import check_readable
+from brainprop.common.reading import check_readable
 from brainprop.common.startup import quiet_stderr
 
 # The modules of the files that have run, by absolute path, in order.
@@ -39,19 +39,19 @@ def load_plugin(path: str | Path) -> Path:
     loader = SourceFileLoader(name, str(path))
     module = module_from_spec(spec_from_loader(name, loader))  # type: ignore[arg-type]
     sys.modules[name] = module
-    failure = None
-    # Hides the notes of TensorFlow, which a plugin may import, and nothing else.
-    with os.fdopen(os.dup(2), "w") as stderr, quiet_stderr(), redirect_stderr(stderr):
-        try:
+    try:
+        # Hides the notes of TensorFlow, which a plugin may import, and nothing else.
+        with os.fdopen(os.dup(2), "w") as stderr, quiet_stderr(), redirect_stderr(stderr):
             loader.exec_module(module)
-        except Exception as error:
-            failure = error
-    if failure:
+    except Exception as error:
         del sys.modules[name]
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [f" in line {frame.lineno}" for frame in frames if frame.filename == str(path)]
+        kind = "" if isinstance(error, BrainPropError) else f"{type(error).__name__}: "
         raise BrainPropError(
-            f"the plugin {path.name} fails{_line_of(failure, path)} ({_described(failure)}): "
+            f"the plugin {path.name} fails{''.join(lines[-1:])} ({kind}{one_line(error)}): "
             "correct it"
-        ) from failure
+        ) from error
     LOADED[path] = module
     return path
 
@@ -59,14 +59,3 @@ def load_plugin(path: str | Path) -> Path:
 def plugin_names() -> list[str]:
     """Returns the names of the plugins' files, in the order in which they ran."""
     return [path.name for path in LOADED]
-
-
-def _line_of(error: Exception, path: Path) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
-    return f" in line {lines[-1]}" if lines else ""
-
-
-def _described(error: Exception) -> str:
-    kind = "" if isinstance(error, BrainPropError) else f"{type(error).__name__}: "
-    return kind + one_line(error)

@@ -1,14 +1,18 @@
 """Reading files that may be damaged: one type of error, regardless of what the parser raises."""
 
-import contextlib
 import errno
+import os
+import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from brainprop.common.errors import BrainPropError, one_line
 
+MAX_FILE_BYTES = 2**30
 
-@contextlib.contextmanager
+
+@contextmanager
 def reading(where: str | Path, remedy: str) -> Iterator[None]:
     """Turns anything that goes wrong while a file is read into the one error that users meet.
 
@@ -27,17 +31,14 @@ def reading(where: str | Path, remedy: str) -> Iterator[None]:
     except FileNotFoundError as error:
         way_out = remedy.removeprefix("move it away and ")
         raise BrainPropError(f"{where} is missing: {way_out}") from error
-    except PermissionError as error:
-        raise BrainPropError(f"{where} cannot be read: give yourself permission to") from error
     except MemoryError as error:
         raise BrainPropError(f"out of memory reading {where}: end other programs") from error
-    except Exception as error:  # on damaged files, parsers raise nearly anything
+    except Exception as error:  # On damaged files, parsers raise nearly anything.
         # Where a part is missing, zipfile seeks to before the file's beginning: EINVAL. An OSError
         # without a number comes from a parser, not from the system.
         if isinstance(error, OSError) and error.errno not in (None, 0, errno.EINVAL):
-            raise BrainPropError(
-                f"{where} cannot be read ({one_line(error)}): set that right"
-            ) from error
+            reason = error.strerror
+            raise BrainPropError(f"{where} cannot be read ({reason}): correct that") from error
         raise BrainPropError(f"{where} is damaged ({one_line(error)}): {remedy}") from error
 
 
@@ -45,21 +46,49 @@ def check_regular(path: Path) -> None:
     """Refuses a folder, and a pipe or a device, since opening one can wait forever.
 
     Raises:
-        ValueError: If it is one.
+        BrainPropError: If it is one.
+        OSError: If there is no such file, or its folder cannot be read.
     """
-    if path.exists() and not path.is_file():
-        raise ValueError("not a regular file")
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+        raise BrainPropError(f"{path} is {kind}: give a file")
 
 
-def read_bytes(path: Path, limit: int = 2**30) -> bytes:
-    """Reads a whole regular file, unless it is larger than `limit` bytes.
+def check_readable(path: Path) -> None:
+    """Checks that a path is a regular file that may be read.
 
     Raises:
-        OSError: If it cannot be read.
-        ValueError: If it is a folder, a pipe or a device, or too large.
+        BrainPropError: If it is not.
     """
+    with reading(path, "give another file"):
+        check_regular(path)
+        path.open("rb").close()
+
+
+def read_bytes(path: Path) -> bytes:
+    """Reads a whole regular file; call it inside `reading`."""
     check_regular(path)
-    size = path.stat().st_size
-    if size > limit:
-        raise ValueError(f"{size} bytes are more than its at most {limit}")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"more than {MAX_FILE_BYTES} bytes")
     return path.read_bytes()
+
+
+def files_below(folder: Path) -> list[str]:
+    """Lists the files in a folder and in those below it; hidden ones are left out.
+
+    Returns:
+        Their sorted names, relative to the folder.
+
+    Raises:
+        OSError: If a folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    found = []
+    for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [os.path.join(place, name) for name in names if not name.startswith(".")]
+    return sorted(path[len(os.path.join(folder, "")) :] for path in found)

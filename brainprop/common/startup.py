@@ -3,7 +3,6 @@
 import gc
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -48,9 +47,8 @@ def start_tensorflow() -> None:
         way_out = "pip install -r requirements.txt"
         if "configuration" in str(error):  # Keras's word for the content of its file.
             way_out = "correct or delete keras.json, in KERAS_HOME or ~/.keras"
-        raise BrainPropError(
-            f"TensorFlow cannot be imported ({one_line(error)}): {way_out}"
-        ) from error
+        reason = one_line(error)
+        raise BrainPropError(f"TensorFlow cannot be imported ({reason}): {way_out}") from error
 
     keras.config.set_floatx("float32")
 
@@ -79,23 +77,12 @@ def _quick_imports() -> Iterator[None]:
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Hides what is written to stderr, also by C++: TensorFlow writes before it reads its level.
-
-    If the block raises, what was hidden is written after all.
-    """
+    """Hides what is written to stderr, also by C++: TensorFlow writes before it reads its level."""
+    stderr = os.dup(2)
+    with open(os.devnull, "w") as devnull:
+        os.dup2(devnull.fileno(), 2)
     try:
-        notes, stderr = tempfile.TemporaryFile(), os.dup(2)  # noqa: SIM115  # Closed below.
-    except OSError:  # Stderr is closed, or there is no room for a file: the notes may be seen.
         yield
-        return
-    with notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            yield
-        except Exception:
-            notes.seek(0)
-            os.write(stderr, notes.read())
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 from brainprop.common.errors import one_line
 from brainprop.common.files import atomic_write
@@ -40,11 +41,17 @@ def cached_images(
     images = _mapped(cache, digest, shape)
     if images is not None:
         return images
+
+    def decoded() -> Iterable[np.ndarray]:
+        # Without a terminal, disable=None shows no bar.
+        options = {"unit": "image", "leave": False, "disable": None}
+        return tqdm(decode(), "Decoding images", shape[0], **options)
+
     print(f"decoding {shape[0]} images, once: {cache} keeps them", file=sys.stderr)
     try:
         with atomic_write(cache) as partial, partial.open("wb") as file:
             file.write(digest)
-            for image in decode():
+            for image in decoded():
                 file.write(image.tobytes())
         images = _mapped(cache, digest, shape)
     except OSError as error:
@@ -53,7 +60,11 @@ def cached_images(
             "decoded again next time: make room or give write permission there",
             file=sys.stderr,
         )
-    return _in_memory(decode(), shape) if images is None else images
+    if images is None:
+        images = np.empty(shape, np.uint8)
+        for index, image in enumerate(decoded()):
+            images[index] = image
+    return images
 
 
 def _mapped(cache: Path, digest: bytes, shape: tuple[int, ...]) -> np.ndarray | None:
@@ -65,8 +76,7 @@ def _mapped(cache: Path, digest: bytes, shape: tuple[int, ...]) -> np.ndarray | 
     return None
 
 
-def _in_memory(decoded: Iterable[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    images = np.empty(shape, np.uint8)
-    for place, image in zip(images, decoded, strict=True):
-        place[...] = image
-    return images
+def size_and_time(path: Path) -> tuple[int, int]:
+    """Returns what changes once the content of a file does."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns

@@ -1,10 +1,9 @@
 """Extracting tiny-imagenet-200.zip, resumable at any moment.
 
-Each file is written under a temporary name and renamed once it is complete. `wnids.txt` comes last:
-without it the loader knows that the folder is unfinished.
+Each file is moved to its place once it is complete. `wnids.txt` comes last: without it the loader
+knows that the folder is unfinished.
 """
 
-import contextlib
 import os
 import zipfile
 from collections.abc import Sequence
@@ -12,13 +11,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from brainprop.common.arguments import ArgumentParser
-from brainprop.common.commands import SUCCESS, run_command
-from brainprop.common.files import remove_stale, temporary_path, writing
+from brainprop.common.commands import SUCCESS, ArgumentParser, run_command
+from brainprop.common.files import temporary_folder, writing
 from brainprop.common.reading import check_regular, reading
-from brainprop.datasets.tiny_imagenet import FOLDER, SOURCE, prefix_of
-
-_LAST = f"{FOLDER}/wnids.txt"
+from brainprop.datasets.tiny_imagenet import FOLDER, SOURCE, WNIDS, members_of
 
 
 def extract(zip_path: Path, directory: Path) -> int:
@@ -35,62 +31,37 @@ def extract(zip_path: Path, directory: Path) -> int:
         BrainPropError: If the zip is missing or damaged, or a file cannot be written. No file is
             ever left half-written.
     """
-    with contextlib.ExitStack() as stack:
-        with reading(zip_path, SOURCE.remedy):
-            check_regular(zip_path)
-            archive = stack.enter_context(zipfile.ZipFile(zip_path))
-            files = _files(archive)
-        with writing(directory / FOLDER, "set that right and run it again to resume"):
-            missing = [member for member in files if not _is_complete(member, directory)]
+    folder = directory / FOLDER
+    with reading(zip_path, SOURCE.remedy):
+        check_regular(zip_path)
+        with (
+            zipfile.ZipFile(zip_path) as archive,
+            writing(folder, "set that right and run it again to resume"),
+        ):
+            members = members_of(archive)
+            missing = [name for name in members if not _is_complete(folder / name, members[name])]
+            missing.sort(key=lambda name: name == WNIDS)
             if missing:
-                _write(archive, missing, directory)
+                _write(archive, {name: members[name] for name in missing}, folder)
     return len(missing)
 
 
-def _files(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Lists the data set's files, named as they will be in the folder."""
-    prefix = prefix_of(archive)
-    files = [
-        member
-        for member in archive.infolist()
-        if member.filename.startswith(prefix) and not member.is_dir()
-    ]
-    for member in files:
-        name = member.filename.removeprefix(prefix)
-        if {"..", ""} & {*name.replace("\\", "/").split("/")}:
-            raise ValueError(f"member {name!r} would not be inside {FOLDER}")
-        member.filename = f"{FOLDER}/{name}"
-    files.sort(key=lambda member: member.filename == _LAST)
-    if not files or files[-1].filename != _LAST:
-        raise ValueError(f"it holds no {_LAST}")
-    return files
-
-
-def _is_complete(member: zipfile.ZipInfo, directory: Path) -> bool:
-    path = directory / member.filename
+def _is_complete(path: Path, member: zipfile.ZipInfo) -> bool:
     return path.is_file() and path.stat().st_size == member.file_size
 
 
-def _write(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], directory: Path) -> None:
-    """Writes the members one by one."""
-    folder = directory / FOLDER
+def _write(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder: Path) -> None:
+    """Writes members to their names in the folder, one by one."""
     folder.mkdir(exist_ok=True)
-    remove_stale(folder)
-    partial = temporary_path(folder)  # Of this process alone.
-    total = sum(member.file_size for member in members)
     # Without a terminal, disable=None shows no bar.
-    with tqdm(total=total, desc="Extracting", unit="B", unit_scale=True, disable=None) as progress:
-        try:
-            for member in members:
-                with reading(f"{archive.filename}: {member.filename!r}", SOURCE.remedy):
-                    content = archive.read(member)  # It checks the CRC too.
-                path = directory / member.filename
-                path.parent.mkdir(parents=True, exist_ok=True)
-                partial.write_bytes(content)
-                os.replace(partial, path)
-                progress.update(len(content))
-        finally:
-            partial.unlink(missing_ok=True)
+    progress = tqdm(members.items(), desc="Extracting", unit="file", disable=None)
+    with temporary_folder(folder) as temporary, progress:
+        for name, member in progress:
+            member.filename = name
+            whole = archive.extract(member, temporary)  # It checks the CRC, and stays in there.
+            place = folder / os.path.relpath(whole, temporary)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(whole, place)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

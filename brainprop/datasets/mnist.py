@@ -20,22 +20,10 @@ SOURCE = Source(
 )
 IMAGE_SHAPE = (28, 28, 1)
 CLASS_NAMES = tuple("0123456789")
-CLASSES = len(CLASS_NAMES)
 
 
 def load(data_dir: str | Path | None = None) -> Data:
-    """Loads MNIST.
-
-    Args:
-        data_dir: Where to look for `mnist.npz`; see `brainprop.datasets.sources.find`.
-
-    Returns:
-        `((x_train, y_train), (x_test, y_test))`: images uint8 of shape (n, 28, 28, 1), labels
-        int32 of shape (n,).
-
-    Raises:
-        BrainPropError: If the file is missing or damaged.
-    """
+    """Loads MNIST; see `brainprop.datasets.table.load_data`."""
     path = find(SOURCE, data_dir)
     with reading(path, SOURCE.remedy):
         check_regular(path)
@@ -48,4 +36,4 @@ def _split(name: str, arrays: Mapping[str, np.ndarray]) -> Split:
     images, labels = arrays[f"x_{name}"], arrays[f"y_{name}"]
     if images.shape[1:] == IMAGE_SHAPE[:2]:
         images = images[..., np.newaxis]
-    return checked_split(name, images, labels, IMAGE_SHAPE, CLASSES)
+    return checked_split(name, images, labels, IMAGE_SHAPE, len(CLASS_NAMES))

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-_INTEGERS = frozenset(f"{kind}{size}" for kind in "iu" for size in "1248")
+_INTEGERS = {f"{kind}{size}" for kind in "iu" for size in "1248"}
 
 
 def loads(content: bytes) -> dict[str, Any]:
@@ -37,8 +37,8 @@ def loads(content: bytes) -> dict[str, Any]:
     }
 
 
-def _text(key: object) -> str:
-    return key.decode() if isinstance(key, bytes) else str(key)
+def _text(name: object) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 class _Unpickler(pickle.Unpickler):
@@ -54,13 +54,12 @@ class _Dtype:
     """Stands for `numpy.dtype`: integers only."""
 
     def __init__(self, name: bytes | str, *_: Any):
-        name = name.decode() if isinstance(name, bytes) else name
-        if name not in _INTEGERS:
+        if _text(name) not in _INTEGERS:
             raise pickle.UnpicklingError("it holds an array of other values than integers")
-        self.dtype = np.dtype(name)
+        self.dtype = np.dtype(_text(name))
 
     def __setstate__(self, state: tuple) -> None:
-        order: Any = state[1].decode() if isinstance(state[1], bytes) else state[1]
+        order: Any = _text(state[1])
         self.dtype = self.dtype.newbyteorder(order)
 
 
@@ -88,21 +87,13 @@ def _scalar(dtype: _Dtype, content: bytes) -> int:
     return int(np.frombuffer(content, dtype.dtype)[0])
 
 
-def _encode(text: str, _encoding: str) -> bytes:
-    """Stands for `_codecs.encode`, by which Python 3 writes bytes for Python 2."""
-    return text.encode("latin-1")
-
-
-def _empty_bytes() -> bytes:
-    return b""
-
-
 _NAMES: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
     ("numpy.core.multiarray", "_reconstruct"): _Array,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy.core.numeric", "_frombuffer"): _from_buffer,
-    ("_codecs", "encode"): _encode,
-    ("__builtin__", "bytes"): _empty_bytes,
+    # Python 3 writes bytes for Python 2 as calls of these.
+    ("_codecs", "encode"): lambda text, encoding: text.encode("latin-1"),
+    ("__builtin__", "bytes"): lambda: b"",
 }

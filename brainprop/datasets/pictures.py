@@ -2,23 +2,19 @@
 
 import io
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from brainprop.common.errors import BrainPropError
-from brainprop.common.files import check_readable
 from brainprop.common.reading import read_bytes, reading
 
 # Pillow knows more formats; for some it starts other programs or writes to stderr.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".ppm", ".pgm", ".pbm")
-MAX_FILE_BYTES = 2**30
 MAX_NAMED = 20
-
-_REMEDY = "save it again, as PNG or JPEG"
 
 
 def read_pictures(paths: Sequence[Path], image_shape: tuple[int, int, int]) -> np.ndarray:
@@ -44,65 +40,38 @@ def read_pictures(paths: Sequence[Path], image_shape: tuple[int, int, int]) -> n
     return np.stack(list(each_picture(paths, image_shape)))
 
 
-def each_picture(paths: Iterable[Path], image_shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
-    """Reads and resizes pictures one by one; see `read_pictures`.
-
-    Yields:
-        Shape `image_shape`, uint8. Pictures that cannot be read are left out until the end.
-
-    Raises:
-        BrainPropError: At the end, as `read_pictures`.
-    """
-    faults = {}
+def each_picture(paths: Sequence[Path], image_shape: tuple[int, int, int]) -> Iterator[np.ndarray]:
+    """Reads and resizes pictures one by one, as `read_pictures`; errors come at the end."""
+    faults = []
     for path in paths:
         try:
             yield _read_picture(path, image_shape)
         except BrainPropError as fault:
-            faults[path] = fault
+            faults.append((path, fault))
     if faults:
-        (_, error), *others = faults.items()
+        (_, error), *others = faults
         names = [str(path) for path, _ in others[:MAX_NAMED]]
-        if len(others) > MAX_NAMED:
-            names.append(f"{len(others) - MAX_NAMED} more")
+        names += [f"{len(others) - MAX_NAMED} more"] if len(others) > MAX_NAMED else []
         also = f"; also unreadable: {', '.join(names)}" if names else ""
         raise BrainPropError(f"{error}{also}") from error
 
 
 def _read_picture(path: Path, image_shape: tuple[int, int, int]) -> np.ndarray:
-    """Reads one picture, to shape `image_shape`, uint8."""
     height, width, channels = image_shape
-    with reading(path, _REMEDY), warnings.catch_warnings():
+    with reading(path, "save it again, as PNG or JPEG"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of pictures that it can read.
-        check_readable(path)
-        with _open(path) as image:
+        with Image.open(io.BytesIO(read_bytes(path)), formats=FORMATS) as image:
             upright = ImageOps.exif_transpose(image)
-            picture = ImageOps.fit(_eight_bit(upright, path), (width, height))
+            picture = ImageOps.fit(_eight_bit(upright), (width, height))
         white = Image.new("RGBA", picture.size, "white")
         opaque = Image.alpha_composite(white, picture)
         return np.asarray(opaque.convert("RGB" if channels == 3 else "L")).reshape(image_shape)
 
 
-def _open(path: Path) -> Image.Image:
-    content = io.BytesIO(read_bytes(path, MAX_FILE_BYTES))
-    try:
-        return Image.open(content, formats=FORMATS)
-    except UnidentifiedImageError as error:
-        raise BrainPropError(
-            f"{path} is not a picture in a known format: give one of {', '.join(FORMATS)}"
-        ) from error
-    except Image.DecompressionBombError as error:
-        most = 2 * Image.MAX_IMAGE_PIXELS  # type: ignore[operator]  # Without it, no such error.
-        raise BrainPropError(f"{path} has more than {most} pixels: make it smaller") from error
-
-
-def _eight_bit(image: Image.Image, path: Path) -> Image.Image:
-    """Converts to Pillow's mode RGBA; 16 bits are scaled, which Pillow itself does not do."""
-    if image.mode == "F" or image.mode.startswith("I"):
-        pixels = np.asarray(image)
-        if image.mode == "F" or pixels.min() < 0 or pixels.max() >= 2**16:
-            raise BrainPropError(f"{path} has more than 16 bits a pixel: save it with 8 or 16")
-        eight_bit = Image.fromarray((pixels >> 8).astype(np.uint8)).convert("RGBA")
-        transparent = pixels == image.info.get("transparency", -1)
-        eight_bit.putalpha(Image.fromarray(np.where(transparent, 0, 255).astype(np.uint8)))
-        return eight_bit
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Converts to Pillow's mode RGBA. 16 bits are scaled; Pillow itself would clip them."""
+    if image.mode == "F":
+        raise ValueError("its pixels have more than 16 bits")
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return image.convert("RGBA")

@@ -6,27 +6,22 @@ import numpy as np
 
 from brainprop.common.errors import BrainPropError
 
+# Images, shape `(n, height, width, channels)`, and labels, shape `(n,)`.
 Split = tuple[np.ndarray, np.ndarray]
+# For training, and for testing.
 Data = tuple[Split, Split]
 
 
 def checked_split(
     split: str, images: np.ndarray, labels: np.ndarray, image_shape: tuple[int, ...], classes: int
 ) -> Split:
-    """Checks images and labels against each other and against what the data set should have.
-
-    Args:
-        split: Their name in the message, such as "train".
-        images: uint8, shape (n, *image_shape).
-        labels: Integers, shape (n,).
-        image_shape: The shape of an image.
-        classes: The number of classes. Labels count from 0.
+    """Checks images, uint8 of shape `(n, *image_shape)`, and labels, integers that count from 0.
 
     Returns:
         The images as they are, and the labels as int32.
 
     Raises:
-        ValueError: If a shape, a type or a label is invalid.
+        ValueError: If a shape, a type or a label is invalid. The message names the split.
     """
     if images.dtype != np.uint8 or images.shape[1:] != image_shape:
         raise ValueError(
@@ -49,30 +44,16 @@ def checked_split(
 
 
 def only_classes(split: Split, chosen: np.ndarray) -> Split:
-    """Keeps the images of some classes.
-
-    Args:
-        split: Images, shape (n, height, width, channels), and labels, shape (n,).
-        chosen: The labels to keep, sorted. They are renumbered from 0 in this order.
-
-    Returns:
-        The images that are left, in their order.
-    """
+    """Keeps the images with the chosen labels, which are sorted, and renumbers them from 0."""
     images, labels = split
     kept = np.isin(labels, chosen)
     return images[kept], np.searchsorted(chosen, labels[kept]).astype(np.int32)
 
 
 def sample(split: Split, size: int | None, seed: int) -> Split:
-    """Draws images at random, because a data set may be ordered by class.
+    """Draws images at random, since a data set may be ordered by class, and keeps their order.
 
-    Args:
-        split: Images, shape (n, height, width, channels), and labels, shape (n,).
-        size: How many to draw. `None` or a larger number takes all.
-        seed: Of the draw.
-
-    Returns:
-        The images drawn, in their order.
+    A size of `None`, or a larger one than there are images, takes all.
     """
     images, labels = split
     if size is None or size >= len(images):
@@ -83,37 +64,25 @@ def sample(split: Split, size: int | None, seed: int) -> Split:
 
 
 def hold_out(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
-    """Sets a random part of every class aside, for validation.
-
-    Args:
-        split: Images, shape (n, height, width, channels), and labels, shape (n,).
-        fraction: The part of each class to set aside, in (0, 1), rounded to whole images.
-        seed: Of the draw.
-
-    Returns:
-        The rest, and the part that was set aside; both keep their order.
-
-    Raises:
-        BrainPropError: If one of them would be empty.
-    """
+    """Divides images into the rest and the part that `held_out` chooses, both in their order."""
     images, labels = split
     taken = held_out(labels, fraction, seed)
     return (images[~taken], labels[~taken]), (images[taken], labels[taken])
 
 
 def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """Chooses the images that `hold_out` sets aside.
+    """Chooses a random part of every class to set aside.
 
     Args:
-        labels: Shape (n,).
-        fraction: As for `hold_out`.
-        seed: As for `hold_out`.
+        labels: Shape `(n,)`.
+        fraction: The part of each class, in (0, 1), rounded to whole images.
+        seed: Of the draw.
 
     Returns:
-        True for the chosen images, shape (n,).
+        True for the chosen images, shape `(n,)`.
 
     Raises:
-        BrainPropError: As `hold_out`.
+        BrainPropError: If that is none of the images, or all.
     """
     rng = np.random.default_rng(seed)
     taken = np.zeros(len(labels), bool)
@@ -122,8 +91,8 @@ def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
         taken[rng.choice(members, round(fraction * len(members)), replace=False)] = True
     if taken.all() or not taken.any():
         raise BrainPropError(
-            f"validation_split {fraction} of {len(labels)} images leaves none to train on or to "
-            "validate with: choose another one"
+            f"holding out {fraction:g} of each class takes {taken.sum()} of {len(labels)} images: "
+            "choose another part, or add images"
         )
     return taken
 

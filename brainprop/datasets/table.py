@@ -3,7 +3,6 @@
 A custom data set is a folder of images, or a row that `register_dataset` adds.
 """
 
-import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,23 +15,9 @@ from brainprop.common.errors import BrainPropError
 from brainprop.common.reading import reading
 from brainprop.datasets import cifar, mnist, tiny_imagenet
 from brainprop.datasets.folder import CHANNELS, IMAGE_SIZE, ImageFolder
-from brainprop.datasets.splits import (
-    Data,
-    Split,
-    checked_split,
-    checksum,
-    held_out,
-    hold_out,
-    only_classes,
-    sample,
-)
+from brainprop.datasets.splits import Data, checked_split, only_classes, sample
 
 MAX_INTEGER = 2**31 - 1
-
-__all__ = [
-    "DATASETS", "Data", "Dataset", "Split", "checksum", "dataset_name", "dataset_row", "held_out",
-    "hold_out", "load_data", "register_dataset",
-]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,8 +30,7 @@ class Dataset:
         load: Loads it from a directory (see `load_data`'s `data_dir`).
         class_names: Returns what the labels 0, 1, ... mean; looks into the same directory where
             the files of the data set say so.
-        training_images: How many the whole data set has. `None` if unknown.
-        test_images: How many the whole data set has. `None` if unknown.
+        training_images, test_images: How many the whole data set has. `None` if unknown.
     """
 
     image_shape: tuple[int, int, int]
@@ -57,38 +41,24 @@ class Dataset:
     test_images: int | None = None
 
 
+def _cifar(layout: cifar.Layout) -> Dataset:
+    names = layout.class_names
+    return Dataset(cifar.IMAGE_SHAPE, len(names), layout.load, lambda _: names, 50_000, 10_000)
+
+
 DATASETS = {
     "MNIST": Dataset(
-        image_shape=mnist.IMAGE_SHAPE,
-        classes=mnist.CLASSES,
-        load=mnist.load,
-        class_names=lambda data_dir: mnist.CLASS_NAMES,
-        training_images=60_000,
-        test_images=10_000,
+        mnist.IMAGE_SHAPE, 10, mnist.load, lambda _: mnist.CLASS_NAMES, 60_000, 10_000
     ),
-    "CIFAR10": Dataset(
-        image_shape=cifar.IMAGE_SHAPE,
-        classes=cifar.CIFAR10.classes,
-        load=cifar.CIFAR10.load,
-        class_names=lambda data_dir: cifar.CIFAR10.class_names,
-        training_images=50_000,
-        test_images=10_000,
-    ),
-    "CIFAR100": Dataset(
-        image_shape=cifar.IMAGE_SHAPE,
-        classes=cifar.CIFAR100.classes,
-        load=cifar.CIFAR100.load,
-        class_names=lambda data_dir: cifar.CIFAR100.class_names,
-        training_images=50_000,
-        test_images=10_000,
-    ),
+    "CIFAR10": _cifar(cifar.CIFAR10),
+    "CIFAR100": _cifar(cifar.CIFAR100),
     "TinyImageNet": Dataset(
-        image_shape=tiny_imagenet.IMAGE_SHAPE,
-        classes=tiny_imagenet.CLASSES,
-        load=tiny_imagenet.load,
-        class_names=tiny_imagenet.class_names,
-        training_images=100_000,
-        test_images=10_000,
+        tiny_imagenet.IMAGE_SHAPE,
+        tiny_imagenet.CLASSES,
+        tiny_imagenet.load,
+        tiny_imagenet.class_names,
+        100_000,
+        10_000,
     ),
 }
 OF_THE_PAPER = tuple(DATASETS)
@@ -162,14 +132,11 @@ def dataset_name(dataset: str | os.PathLike) -> str:
         BrainPropError: If it is neither.
     """
     name = os.fspath(dataset)
-    for known in DATASETS:
-        if name.casefold() == known.casefold():
-            return known
-    if name and (os.sep in name or os.path.isdir(name)):
-        return os.path.abspath(os.path.expanduser(name))
     try:
         return known_name("data set", name, DATASETS)
     except BrainPropError as error:
+        if name and (os.sep in name or os.path.isdir(name)):
+            return os.path.abspath(os.path.expanduser(name))
         raise BrainPropError(f"{error}, or a folder of images") from error
 
 
@@ -178,26 +145,19 @@ def dataset_row(
 ) -> Dataset:
     """Returns what the program knows about a data set, a folder of images or a part of one.
 
-    Args:
-        dataset: As `load_data`.
-        seed: Of the draw of classes, and of test images where a folder has none.
-        classes: Take only so many classes, drawn at random. They keep their names and order.
-        image_size: Height and width of a folder's images. Defaults to 32.
+    Its arguments are those of `load_data`. The classes that are drawn keep their names and order.
 
     Raises:
         BrainPropError: If the data set is unknown, the folder holds no images, or a number is out
             of range.
     """
     name = dataset_name(dataset)
-    if name in DATASETS:
-        if image_size is not None:
-            raise BrainPropError(
-                f"image_size is for a folder of images: leave it out, since {name} has images of "
-                "one size"
-            )
+    if name not in DATASETS:
+        row = _of_folder(Path(name), seed, IMAGE_SIZE if image_size is None else image_size)
+    elif image_size is None:
         row = DATASETS[name]
     else:
-        row = _of_folder(Path(name), seed, IMAGE_SIZE if image_size is None else image_size)
+        raise BrainPropError(f"image_size is for a folder of images: leave it out with {name}")
     if classes is None:
         return row
     check_number("classes", classes, int, 2, row.classes)
@@ -212,8 +172,6 @@ def _of_folder(path: Path, seed: int, image_size: int) -> Dataset:
         classes=len(images.class_names),
         load=lambda data_dir: images.load(image_size),
         class_names=lambda data_dir: images.class_names,
-        training_images=len(images.labels[images.train]),
-        test_images=len(images.labels[images.test]),
     )
 
 
@@ -231,14 +189,7 @@ def _part_of(row: Dataset, classes: int, seed: int) -> Dataset:
         names = row.class_names(data_dir)
         return tuple(names[label] for label in chosen)
 
-    return dataclasses.replace(
-        row,
-        classes=classes,
-        load=load,
-        class_names=class_names,
-        training_images=None,
-        test_images=None,
-    )
+    return Dataset(row.image_shape, classes, load, class_names)
 
 
 def load_data(
@@ -261,7 +212,7 @@ def load_data(
             cache, then downloaded.
         max_train_samples: Take only so many training images, drawn at random. Defaults to all.
         max_eval_samples: Take only so many test images, drawn at random. Defaults to all.
-        seed: Of these draws.
+        seed: Of these draws, and of a folder's test images where it has none.
         classes: Take only so many classes, drawn at random, and renumber their labels from 0.
             Defaults to all.
         image_size: Height and width of a folder's images. Defaults to 32.

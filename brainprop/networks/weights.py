@@ -21,8 +21,8 @@ import keras
 import numpy as np
 
 from brainprop.common.errors import BrainPropError
-from brainprop.common.files import atomic_write, check_readable
-from brainprop.common.reading import reading
+from brainprop.common.files import atomic_write
+from brainprop.common.reading import check_readable, reading
 from brainprop.rules.feedback import feedback_weights
 
 # Keras 2 reads this to know the layout; 2.4 is what the 2020 code ran on last.

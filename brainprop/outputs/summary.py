@@ -19,9 +19,8 @@ from statistics import median
 
 from brainprop import __version__
 from brainprop.common.errors import BrainPropError, printable
-from brainprop.common.files import check_readable
 from brainprop.common.plugins import plugin_names
-from brainprop.common.reading import reading
+from brainprop.common.reading import read_bytes, reading
 from brainprop.experiments import Experiment
 from brainprop.training.run import Run, has_diverged
 
@@ -100,8 +99,7 @@ def read_summary(path: Path) -> Result:
         BrainPropError: If the file cannot be read, or is no summary that this version knows.
     """
     with reading(path, "move it elsewhere to have the run repeated"):
-        check_readable(path)
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(path))
         settings, history = content["settings"], content["history"]
         unknown = settings.keys() - {field.name for field in dataclasses.fields(Experiment)}
         if unknown:

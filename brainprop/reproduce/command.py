@@ -14,8 +14,15 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from brainprop.common.arguments import ArgumentParser, known_name, path_of
-from brainprop.common.commands import BAD_INPUT, FAILURE, SIGNAL_BASE, SUCCESS, run_command
+from brainprop.common.arguments import known_name, path_of
+from brainprop.common.commands import (
+    BAD_INPUT,
+    FAILURE,
+    SIGNAL_BASE,
+    SUCCESS,
+    ArgumentParser,
+    run_command,
+)
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import make_directory, writing
 from brainprop.datasets.table import DATASETS, MAX_INTEGER, dataset_name, load_data

@@ -11,7 +11,7 @@ from pathlib import Path
 from brainprop.common.durations import duration
 from brainprop.common.errors import BrainPropError
 from brainprop.datasets.sources import no_downloads
-from brainprop.datasets.table import Data
+from brainprop.datasets.splits import Data
 from brainprop.experiments import Experiment, data_for
 from brainprop.reproduce.attempts import Status, finished, start_for_many_runs
 from brainprop.reproduce.run_folder import RunFiles
@@ -54,7 +54,7 @@ def print_what_is_left(runs: Sequence[Experiment], folder: Path, data_dir: Path 
 def _seconds_per_epoch(experiment: Experiment, data_dir: Path | None) -> float | None:
     """Measures the seconds of an epoch; `None`, with a line on stderr, if data is missing."""
     try:
-        with no_downloads("--dry-run downloads nothing"):
+        with no_downloads():
             data = data_for(experiment, data_dir)
     except BrainPropError as error:
         print(f"{experiment.name}: {error}", file=sys.stderr)

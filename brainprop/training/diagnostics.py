@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from brainprop.common.errors import BrainPropError
-from brainprop.datasets.table import Data
+from brainprop.datasets.splits import Data
 from brainprop.experiments import Experiment
 from brainprop.rules import brainprop, ebp
 from brainprop.rules.base import LearningRule, class_indices

@@ -12,7 +12,7 @@ from brainprop.common import devices
 from brainprop.common.commands import give_up_stdout, handled_by
 from brainprop.common.errors import BrainPropError, StdoutLost
 from brainprop.common.files import writing
-from brainprop.datasets.table import Data, checksum
+from brainprop.datasets.splits import Data, checksum
 from brainprop.experiments import Experiment, check_batch_size
 from brainprop.rules.base import LearningRule
 from brainprop.training.batches import evaluation_batches, takes_scaled_images, training_batches

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from brainprop.common.errors import BrainPropError
-from brainprop.datasets.table import Data, Split, hold_out
+from brainprop.datasets.splits import Data, Split, hold_out
 from brainprop.experiments import Experiment, data_for
 from brainprop.networks.models import model_for
 from brainprop.networks.optimizers import SGD
