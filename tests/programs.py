@@ -75,9 +75,9 @@ def devices(number):
 """
 
 
-def run_on_devices(script, *arguments):
+def run_on_devices(script):
     """Runs a script whose processor counts as three devices; `devices(n)` is a strategy for n."""
-    result = run("-c", ON_DEVICES + script, *arguments)
+    result = run("-c", ON_DEVICES + script)
     assert result.returncode == 0, result.stderr
 
 
