@@ -9,10 +9,12 @@ import os
 import runpy
 import sys
 import tempfile
+import time
 from pathlib import Path
 from subprocess import CompletedProcess, TimeoutExpired
 
 PROJECT = Path(__file__).parents[1]
+PATIENCE = 600  # After so many seconds a program counts as hung, however busy the machine is.
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tensorflow", "keras", "matplotlib.figure"])
 
@@ -24,13 +26,16 @@ class Program:
         *arguments: As after `python`: "main.py", "-m" and a module, or "-c" and code; then the
             program's own arguments.
         cwd: The current folder of the program.
+        env: Variables that its environment has beside those of this process. What TensorFlow,
+            Keras and Matplotlib read as they are imported has no effect.
+        stdout: Where it prints to, a path. Defaults to a file that `communicate` reads.
     """
 
-    def __init__(self, *arguments, cwd=PROJECT):
+    def __init__(self, *arguments, cwd=PROJECT, env=None, stdout=None):
         self.folder = tempfile.TemporaryDirectory()
         self.files = [Path(self.folder.name, name) for name in ("out", "err")]
-        words = [str(word) for word in arguments]
-        self.process = SERVER.Process(target=_main, args=(words, cwd, *self.files))
+        words, streams = [str(word) for word in arguments], (stdout or self.files[0], self.files[1])
+        self.process = SERVER.Process(target=_main, args=(words, cwd, env or {}, *streams))
         self.process.start()
         self.pid = self.process.pid
 
@@ -47,18 +52,27 @@ class Program:
     def kill(self):
         self.process.kill()
 
-    def communicate(self, timeout=300):
-        self.process.join(timeout)
+    def communicate(self):
+        self.process.join(PATIENCE)
         if self.process.exitcode is None:
-            raise TimeoutExpired(self.process.name, timeout)
-        return tuple(file.read_text() for file in self.files)
+            raise TimeoutExpired(self.process.name, PATIENCE)
+        return tuple(file.read_text() if file.exists() else "" for file in self.files)
 
 
-def run(*arguments, cwd=PROJECT) -> CompletedProcess:
+def run(*arguments, **options) -> CompletedProcess:
     """Runs a program to its end; see `Program`."""
-    program = Program(*arguments, cwd=cwd)
+    program = Program(*arguments, **options)
     out, err = program.communicate()
     return CompletedProcess(arguments, program.returncode, out, err)
+
+
+def wait_until(condition, program) -> None:
+    """Waits until a condition holds, while a program runs: a `Program` or a `subprocess.Popen`."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert program.poll() is None, program.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 ON_DEVICES = """
@@ -81,7 +95,9 @@ def run_on_devices(script):
     assert result.returncode == 0, result.stderr
 
 
-def _main(words, cwd, out, err):
+def _main(words, cwd, env, out, err):
+    os.environ.update(env)
+    sys.orig_argv = [sys.executable, *words]
     for path, descriptor in ((out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
     os.chdir(cwd)

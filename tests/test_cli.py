@@ -11,12 +11,10 @@ import subprocess
 import sys
 import tempfile
 import termios
-import time
 from pathlib import Path
 
-import matplotlib
 import pytest
-from programs import Program, run
+from programs import PATIENCE, Program, run, wait_until
 
 from brainprop import cli
 from brainprop.training import checkpoints
@@ -24,22 +22,24 @@ from brainprop.training import checkpoints
 PROJECT = Path(__file__).parents[1]
 MNIST = ("MNIST", "conv", "BrainProp")
 OTHERS = ("accuracy.pdf", "accuracy.png", "history.pkl", "history.json")
-SHORT = ("--max-train-samples", "1280", "--max-eval-samples", "500")
+SHORT = ("--max-train-samples", "256", "--max-eval-samples", "100")
 
 
-def command(*arguments, **kwargs):
+def command(*arguments, **options):
     """Runs main.py on the bundled MNIST."""
-    if not kwargs:
-        return run("main.py", *arguments)
+    return run("main.py", *arguments, **options)
+
+
+def started(*arguments, **variables):
+    """Runs main.py in a new interpreter, with more variables in its environment."""
     return subprocess.run(
         [sys.executable, PROJECT / "main.py", *map(str, arguments)],
-        capture_output=True, text=True, timeout=300, cwd=PROJECT, **kwargs,
+        capture_output=True, text=True, cwd=PROJECT, env=os.environ | variables,
     )  # fmt: skip
 
 
-def refused(*arguments, **kwargs) -> str:
+def refusal(result) -> str:
     """The one line on stderr with which arguments are refused."""
-    result = command(*arguments, **kwargs)
     assert result.returncode == 2, result.stderr
     assert result.stderr.startswith("main.py: error: ")
     assert result.stderr.count("\n") == 1 and result.stderr.endswith("\n")
@@ -57,7 +57,7 @@ def trained(tmp_path_factory):
 
 def test_training_tells_each_epoch_and_ends_with_the_best(trained):
     out, folder = trained
-    assert "1,280 training images" in out and "validation accuracy is on the test set" in out
+    assert "256 training images" in out and "validation accuracy is on the test set" in out
     lines = re.findall(r"^Epoch [12]/2: .*$", out, re.MULTILINE)
     assert len(lines) == 2
     for line in lines:
@@ -86,7 +86,7 @@ def test_loading_gives_the_best_accuracy_again(trained):
     best = told["best_val_accuracy"]
     *_, loss, accuracy = result.stdout.strip().splitlines()
     assert re.fullmatch(r"loss \d+\.\d{4}", loss)
-    assert accuracy == f"accuracy {best:.4f} ({round(500 * best)}/500)"
+    assert accuracy == f"accuracy {best:.4f} ({round(100 * best)}/100)"
 
 
 def test_a_run_can_be_watched(tmp_path):
@@ -103,7 +103,7 @@ def test_a_run_can_be_watched(tmp_path):
     for name in (b"epoch_reward", b"epoch_abs_reward_prediction_error", b"epoch_explored"):
         assert name in written
     assert re.search(r"^test accuracy 0\.\d{4}", result.stdout, re.MULTILINE)
-    assert "log.csv" in refused(*watched)
+    assert "log.csv" in refusal(command(*watched))
 
 
 def test_a_history_repeats_its_run_bit_for_bit(tmp_path):
@@ -192,7 +192,7 @@ def test_ebps_weights_load_into_brainprop_and_rewards_of_ebp_change_nothing(tmp_
 def test_weights_that_do_not_fit_are_told_in_one_line(trained):
     _, folder = trained
     file = folder / "MNIST_conv_BrainProp_weights.h5"
-    message = refused("MNIST", "dense", "BrainProp", "-l", file, *SHORT)
+    message = refusal(command("MNIST", "dense", "BrainProp", "-l", file, *SHORT))
     assert "(784, 1500)" in message and "(3, 3, 1, 32)" in message
 
 
@@ -306,7 +306,7 @@ def test_help_and_errors_do_without_tensorflow():
     help = command("--help").stdout
     for default in ("default: 500", "default: 0.1", "default: 128; loccon 32", "default: 45"):
         assert default in " ".join(help.split())
-    assert "cifar-10" in refused("cifar-10", "deep", "BrainProp")
+    assert "cifar-10" in refusal(command("cifar-10", "deep", "BrainProp"))
 
 
 def start(*arguments):
@@ -317,20 +317,12 @@ def start(*arguments):
     )  # fmt: skip
 
 
-def wait_for_checkpoint(folder, epoch, process):
-    deadline = time.monotonic() + 120
-    while not any(path.stem.endswith(f"{epoch:04d}") for path in checkpoints.paths(folder)):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_ctrl_c_saves_and_tells_how_to_go_on(tmp_path):
     settings = (*MNIST, "-s", "--output-dir", tmp_path, "--checkpoint-dir", tmp_path / "c", *SHORT)
-    process = start(*settings)
-    wait_for_checkpoint(tmp_path / "c", 2, process)
+    process = Program("main.py", *settings)
+    wait_until((tmp_path / "c" / "checkpoint-0002.npz").exists, process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     assert process.returncode == 130 and err == ""
     assert (tmp_path / "MNIST_conv_BrainProp_weights.h5").exists()
     assert re.search(
@@ -339,20 +331,31 @@ def test_ctrl_c_saves_and_tells_how_to_go_on(tmp_path):
     assert re.match(r"best validation accuracy 0\.\d{4} at epoch", out.strip().splitlines()[-1])
 
 
+KILLED = """
+import os, signal
+from brainprop import cli
+from brainprop.training import checkpoints
+
+save = checkpoints.save
+checkpoints.save = lambda checkpoint, folder: (
+    os.kill(os.getpid(), signal.SIGKILL) if checkpoint.epoch == 3 else save(checkpoint, folder)
+)
+cli.main()
+"""
+
+
 def test_a_killed_run_resumed_is_the_uninterrupted_one_bit_for_bit(tmp_path):
+    """It is killed once it has trained for three epochs, and has checkpoints of two."""
     # With feedback kernels that learn, a run has the most state.
     settings = (*MNIST, "-s", "--deterministic", "--feedback", "learned", "--epochs", 4, *SHORT)
     whole = command(*settings, "--output-dir", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
 
     resumable = (*settings, "--output-dir", tmp_path / "r", "--checkpoint-dir", tmp_path / "c")
-    process = Program("main.py", *resumable, "--resume")
-    wait_for_checkpoint(tmp_path / "c", 2, process)
-    process.kill()
-    process.communicate()
+    assert run("-c", KILLED, *resumable, "--resume").returncode == -signal.SIGKILL
     resumed = command(*resumable, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    assert "resuming after epoch" in resumed.stdout
+    assert "resuming after epoch 2" in resumed.stdout
 
     histories = []
     for folder in ("whole", "r"):
@@ -416,11 +419,9 @@ def test_a_full_disk_ends_the_run_and_what_it_does_not_take_is_saved_elsewhere(
 ):
     home, checkpoint_dir = tmp_path / "home", small_disk / "c"
     home.mkdir()
-    fonts = matplotlib.get_cachedir()  # Else a new home has Matplotlib look for fonts, and say so.
     result = command(
         "MNIST", "dense", "BrainProp", "-s", "--output-dir", small_disk, *SHORT,
-        "--checkpoint-dir", checkpoint_dir,
-        env={**os.environ, "HOME": str(home), "MPLCONFIGDIR": fonts},
+        "--checkpoint-dir", checkpoint_dir, env={"HOME": str(home)},
     )  # fmt: skip
     assert result.returncode == 2 and result.stderr.count("\n") == 1, result.stderr
     assert "No space left on device" in result.stderr
@@ -437,22 +438,18 @@ def test_a_full_disk_ends_the_run_and_what_it_does_not_take_is_saved_elsewhere(
 def test_nobody_reading_the_output_is_no_traceback():
     process = start(*MNIST, "--epochs", 1, *SHORT)
     process.stdout.close()
-    assert process.wait(timeout=120) == cli.FAILURE
+    assert process.wait(PATIENCE) == cli.FAILURE
     assert "Traceback" not in process.stderr.read()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk to print to")
 def test_a_stdout_that_is_full_or_closed_is_no_traceback(trained):
-    evaluate = shlex.join(map(str, (
-        sys.executable, PROJECT / "main.py", *MNIST, *SHORT, "-l",
-        trained[1] / "MNIST_conv_BrainProp_weights.h5",
-    )))  # fmt: skip
-    full, closed = (
-        subprocess.run(f"{evaluate} {to}", shell=True, capture_output=True, text=True, cwd=PROJECT)
-        for to in (">/dev/full", ">&-")
-    )
+    evaluate = ("main.py", *MNIST, *SHORT, "-l", trained[1] / "MNIST_conv_BrainProp_weights.h5")
+    full = run(*evaluate, stdout="/dev/full")
     assert full.returncode == 2 and full.stderr.count("\n") == 1
     assert "what this prints cannot be written (No space left on device)" in full.stderr
+    line = shlex.join(map(str, (sys.executable, *evaluate)))
+    closed = subprocess.run(f"{line} >&-", shell=True, capture_output=True, text=True, cwd=PROJECT)
     assert (closed.returncode, closed.stderr) == (0, "")
 
 
@@ -489,7 +486,7 @@ def test_a_closed_terminal_ends_training_with_all_files(tmp_path):
         told += os.read(terminal, 2**16)
     process.send_signal(signal.SIGHUP)
     os.close(terminal)
-    assert process.wait(timeout=120) == 128 + signal.SIGHUP
+    assert process.wait(PATIENCE) == 128 + signal.SIGHUP
     assert len(list(tmp_path.iterdir())) == 5
 
 
@@ -507,23 +504,22 @@ def test_memory_that_runs_out_before_training_is_told_in_one_line(monkeypatch, c
 
 def test_a_stdout_that_ends_while_training_is_told_in_one_line(tmp_path):
     process = start(*MNIST, *SHORT, "--checkpoint-dir", tmp_path)
-    wait_for_checkpoint(tmp_path, 1, process)
+    wait_until((tmp_path / "checkpoint-0001.npz").exists, process)
     process.stdout.close()
-    assert process.wait(timeout=120) == 2
+    assert process.wait(PATIENCE) == 2
     (line,) = process.stderr.read().splitlines()
     assert "stdout was closed while training printed" in line
 
 
 def test_a_data_set_that_cannot_be_downloaded_is_told_in_one_line(tmp_path):
     environment = {"https_proxy": "http://127.0.0.1:9", "KERAS_HOME": str(tmp_path)}
-    error = refused("CIFAR100", "conv", "EBP", "--data-dir", tmp_path, env=os.environ | environment)
-    assert "cifar-100-python.tar.gz is missing" in error
+    result = command("CIFAR100", "conv", "EBP", "--data-dir", tmp_path, env=environment)
+    assert "cifar-100-python.tar.gz is missing" in refusal(result)
 
 
 def test_a_configuration_that_keras_refuses_is_told(tmp_path):
     (tmp_path / "keras.json").write_text('{"epsilon": 1}')
-    error = refused(*MNIST, *SHORT, env=os.environ | {"KERAS_HOME": str(tmp_path)})
-    assert "keras.json" in error
+    assert "keras.json" in refusal(started(*MNIST, *SHORT, KERAS_HOME=str(tmp_path)))
 
 
 def test_a_current_folder_that_is_gone_is_told(tmp_path):
@@ -556,10 +552,8 @@ def test_settings_for_other_programs_do_not_matter(tmp_path):
         "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "torch", "MPLBACKEND": "none",
         "PYTHONIOENCODING": "ascii",
     }  # fmt: skip
-    result = command(
-        *MNIST, "-s", "--epochs", 1, *SHORT, "--output-dir", tmp_path / "Bär",
-        env=os.environ | environment,
-    )  # fmt: skip
+    out = ("--output-dir", tmp_path / "Bär")
+    result = started(*MNIST, "-s", "--epochs", 1, *SHORT, *out, **environment)
     assert result.returncode == 0 and result.stderr == "", result.stderr
     assert len(list((tmp_path / "Bär").iterdir())) == 5
 
