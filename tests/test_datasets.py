@@ -648,7 +648,7 @@ TINY_DAMAGE = {
     "annotations gone": (remove(ANNOTATIONS), "val_annotations.txt is missing"),
     "wnids gone": (remove("wnids.txt"), "wnids.txt"),
     "wnid too many": (append("wnids.txt", "n05\n"), "4 classes instead of 3"),
-    "wnid unknown": (substitute("wnids.txt", "n02", "n05"), "train/n02 is not in wnids.txt"),
+    "wnid unknown": (substitute("wnids.txt", "n02", "n05"), "n02 is not in wnids.txt"),
     "class empty": (remove(TRAIN_IMAGE, "train/n02/images/n02_0.JPEG"), "train/n02 has no images"),
     "strange letters": (append(ANNOTATIONS, "a\x1b[1mb\x07\tn01\t0\n"), "[1mb? is missing"),
 }  # fmt: skip
@@ -691,6 +691,11 @@ def test_tiny_imagenet_with_validation_images_in_class_folders_is_read(tiny, dee
     assert labels.tolist() == [2, 0, 1, 2, 0, 1]
     gray = (images == images[..., :1]).all((1, 2, 3))
     assert gray.tolist() == [number == 4 for number in range(6)]
+
+
+def test_tiny_imagenet_with_copies_in_class_folders_is_read(tiny):
+    shutil.copytree(tiny.path / "val/images", tiny.path / "val/n01")
+    assert tiny.load()[1][1].tolist() == [2, 0, 1, 2, 0, 1]
 
 
 def test_tiny_imagenet_prefers_the_folder(tmp_path):

@@ -43,7 +43,7 @@ def cached_images(
         return images
 
     def decoded() -> Iterable[np.ndarray]:
-        # Without a terminal, disable=None shows no bar.
+        # With disable=None, the bar shows on a terminal only.
         options = {"unit": "image", "leave": False, "disable": None}
         return tqdm(decode(), "Decoding images", shape[0], **options)
 

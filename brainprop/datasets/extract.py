@@ -18,31 +18,28 @@ from brainprop.datasets.tiny_imagenet import FOLDER, SOURCE, WNIDS, members_of
 
 
 def extract(zip_path: Path, directory: Path) -> int:
-    """Extracts the zip, or what is left of it after an interruption.
-
-    Args:
-        zip_path: tiny-imagenet-200.zip.
-        directory: The folder in which to make its folder.
+    """Extracts the zip into a folder in a directory, or what an interruption has left of it.
 
     Returns:
         How many files were written: 0 if all were there.
 
     Raises:
-        BrainPropError: If the zip is missing or damaged, or a file cannot be written. No file is
-            ever left half-written.
+        BrainPropError: If the zip is missing or damaged, or a file cannot be written.
     """
     folder = directory / FOLDER
     with reading(zip_path, SOURCE.remedy):
         check_regular(zip_path)
         with (
             zipfile.ZipFile(zip_path) as archive,
-            writing(folder, "set that right and run it again to resume"),
+            writing(folder, "correct that and run it again to resume"),
         ):
-            members = members_of(archive)
-            missing = [name for name in members if not _is_complete(folder / name, members[name])]
-            missing.sort(key=lambda name: name == WNIDS)
+            missing = {
+                name: member
+                for name, member in members_of(archive).items()
+                if not _is_complete(folder / name, member)
+            }
             if missing:
-                _write(archive, {name: members[name] for name in missing}, folder)
+                _write(archive, missing, folder)
     return len(missing)
 
 
@@ -52,13 +49,15 @@ def _is_complete(path: Path, member: zipfile.ZipInfo) -> bool:
 
 def _write(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], folder: Path) -> None:
     """Writes members to their names in the folder, one by one."""
+    names = sorted(members, key=lambda name: name == WNIDS)  # It comes last.
     folder.mkdir(exist_ok=True)
-    # Without a terminal, disable=None shows no bar.
-    progress = tqdm(members.items(), desc="Extracting", unit="file", disable=None)
-    with temporary_folder(folder) as temporary, progress:
-        for name, member in progress:
-            member.filename = name
-            whole = archive.extract(member, temporary)  # It checks the CRC, and stays in there.
+    with (
+        temporary_folder(folder) as temporary,
+        tqdm(names, "Extracting", unit="file", disable=None) as bar,  # Only on a terminal.
+    ):
+        for name in bar:
+            members[name].filename = name
+            whole = archive.extract(members[name], temporary)  # It checks the CRC.
             place = folder / os.path.relpath(whole, temporary)
             place.parent.mkdir(parents=True, exist_ok=True)
             os.replace(whole, place)

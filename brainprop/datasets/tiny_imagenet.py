@@ -149,19 +149,19 @@ def members_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 def _training_images(source: _Opened, wnids: list[str]) -> dict[str, str]:
     """Returns the WordNet id of each training image; they and wnids.txt must agree."""
-    images = {name: name.split("/")[1] for name in _images(source, "train/")}
-    for wnid in sorted({*wnids} ^ {*images.values()}):
-        problem = "has no images" if wnid in wnids else f"is not in {WNIDS}"
-        raise ValueError(f"class folder train/{wnid} {problem}")
+    images = _by_class_folder(_images(source, "train/"), wnids)
+    empty = {*wnids} - {*images.values()}
+    if empty:
+        raise ValueError(f"class folder train/{min(empty)} has no images")
     return images
 
 
 def _test_images(source: _Opened, wnids: list[str]) -> dict[str, str]:
     """Returns the WordNet id of each validation image; they and the annotations must agree."""
-    images = sorted(_images(source, "val/"), key=lambda name: name.split("/")[-1])
-    in_class_folders = {name: name.split("/")[1] for name in images}
-    if images and {*in_class_folders.values()} <= {*wnids}:
-        return in_class_folders
+    images, everywhere = _images(source, "val/images/"), _images(source, "val/")
+    if everywhere and not images:
+        everywhere.sort(key=lambda name: name.split("/")[-1])  # In the official order.
+        return _by_class_folder(everywhere, wnids)
     annotated: dict[str, str] = {}
     for line in source.lines(ANNOTATIONS):
         image, wnid, *_ = *line.split("\t"), ""
@@ -170,11 +170,21 @@ def _test_images(source: _Opened, wnids: list[str]) -> dict[str, str]:
         if f"val/images/{image}" in annotated:
             raise ValueError(f"{image} is listed twice in {ANNOTATIONS}")
         annotated[f"val/images/{image}"] = wnid
-    for name in sorted({*images} ^ annotated.keys()):
+    if annotated.keys() != {*images}:
+        name = min(annotated.keys() ^ {*images})
         raise ValueError(f"{name} is missing" + (f" in {ANNOTATIONS}" if name in images else ""))
     if not annotated:
         raise ValueError(f"{ANNOTATIONS} lists no images")
     return {name: annotated[name] for name in images}
+
+
+def _by_class_folder(images: list[str], wnids: list[str]) -> dict[str, str]:
+    """Returns the class folder of each image: the second part of its name."""
+    folders = {name: name.split("/")[1] for name in images}
+    unknown = {*folders.values()} - {*wnids}
+    if unknown:
+        raise ValueError(f"class folder {min(unknown)} is not in {WNIDS}")
+    return folders
 
 
 def _images(source: _Opened, folder: str) -> list[str]:
