@@ -169,12 +169,12 @@ def test_a_script_ended_by_a_signal_exits_with_its_code(folder, number):
     assert errors == "tinyimagenet.py: interrupted: run it again to resume\n"
 
 
-@pytest.mark.parametrize("tenths", range(10))
-def test_truncated_zip_is_refused(folder, capsys, tenths):
+def test_truncated_zip_is_refused(folder, capsys):
     content = (folder / NAME).read_bytes()
-    (folder / NAME).write_bytes(content[: len(content) * tenths // 10])
-    assert "download it again" in refusal(capsys)
-    assert contents(folder) == {}
+    for tenths in range(10):
+        (folder / NAME).write_bytes(content[: len(content) * tenths // 10])
+        assert "download it again" in refusal(capsys)
+        assert contents(folder) == {}
 
 
 def test_member_of_a_wrong_checksum_is_named(folder, capsys):
@@ -191,38 +191,28 @@ def test_member_of_a_wrong_checksum_is_named(folder, capsys):
     assert member.filename not in contents(folder)
 
 
-def add(folder: Path, name: str, content: bytes = b"x", mode: int = 0, **options) -> None:
-    with zipfile.ZipFile(folder / NAME, "a", **options) as archive:
+def add(folder: Path, name: str, content: bytes = b"x", mode: int = 0) -> None:
+    with zipfile.ZipFile(folder / NAME, "a") as archive:
         member = zipfile.ZipInfo("placeholder")
         member.filename, member.external_attr = name, mode << 16
-        member.compress_type = options.get("compression", zipfile.ZIP_STORED)
         archive.writestr(member, content)
 
 
-OUTSIDE = [
-    "../escaped", "/tmp/escaped", "C:/escaped", "elsewhere/escaped", "tiny-imagenet-200", "escaped",
-    "..", "__MACOSX/tiny-imagenet-200/._train",
-]  # fmt: skip
-UNSAFE = [
-    "tiny-imagenet-200/../../escaped",
-    "tiny-imagenet-200/train/../../../escaped",
-    "tiny-imagenet-200//tmp/escaped",
-    "tiny-imagenet-200/..\\escaped",
-]
-
-
-@pytest.mark.parametrize("name", OUTSIDE)
-def test_members_outside_the_folder_are_left_out(folder, name):
+def test_members_outside_the_folder_are_left_out(folder):
     before = expected(folder)
-    add(folder, name)
+    for name in (
+        "../escaped", "/tmp/escaped", "C:/escaped", "elsewhere/escaped", "tiny-imagenet-200",
+        "escaped", "..", "__MACOSX/tiny-imagenet-200/._train",
+    ):  # fmt: skip
+        add(folder, name)
     assert extract.main([]) == 0
     assert contents(folder) == before and not (folder.parent / "escaped").exists()
 
 
-@pytest.mark.parametrize("name", UNSAFE)
-def test_members_that_would_leave_the_folder_stay_in_it(folder, name):
+def test_members_that_would_leave_the_folder_stay_in_it(folder):
     outside = {*folder.parent.iterdir()}
-    add(folder, name)
+    for name in ("../../escaped", "train/../../../escaped", "//tmp/escaped", "..\\escaped"):
+        add(folder, f"tiny-imagenet-200/{name}")
     assert extract.main([]) == 0
     assert {path.name for path in folder.iterdir()} == {"tiny-imagenet-200", NAME}
     assert {*folder.parent.iterdir()} == outside and not Path("/tmp/escaped").exists()
@@ -238,7 +228,6 @@ def test_a_link_becomes_a_file(folder):
 @pytest.mark.parametrize("prefix", ["", "data/", "data/tiny-imagenet-200/"])
 def test_zips_packed_in_another_place_are_extracted_and_read(folder, prefix):
     before = expected(folder)
-    (folder / NAME).unlink()
     with zipfile.ZipFile(folder / NAME, "w") as archive:
         for name, content in before.items():
             archive.writestr(prefix + name.removeprefix("tiny-imagenet-200/"), content)
@@ -250,18 +239,15 @@ def test_zips_packed_in_another_place_are_extracted_and_read(folder, prefix):
 
 def test_zip_of_something_else_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with zipfile.ZipFile(NAME, "w") as archive:
+    path = tmp_path / NAME
+    with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("tiny-imagenet-200/readme.txt", "text")
     assert "holds no tiny-imagenet-200/wnids.txt" in refusal(capsys)
-
-
-def test_zip_that_is_a_folder_or_pipe_is_refused(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / NAME).mkdir()
-    refusal(capsys)
-    (tmp_path / NAME).rmdir()
-    os.mkfifo(tmp_path / NAME)
-    refusal(capsys)
+    path.unlink()
+    for make, hint in ((path.mkdir, "is a folder"), (lambda: os.mkfifo(path), "is a pipe")):
+        make()
+        assert hint in refusal(capsys)
+        path.rmdir() if path.is_dir() else path.unlink()
 
 
 def test_disk_that_fills_up_leaves_nothing_half_written(folder, monkeypatch, capsys):

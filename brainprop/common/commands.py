@@ -8,7 +8,7 @@ import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from brainprop.common.arguments import closest
 from brainprop.common.errors import BrainPropError, one_line, printable
@@ -69,7 +69,7 @@ def run_command(
     except (BrainPropError, MemoryError, OSError) as error:
         if debug:
             raise
-        return parser.report(_told(error))
+        return parser.report(_message(error))
     finally:
         try:
             sys.stdout.flush()
@@ -77,7 +77,7 @@ def run_command(
             give_up_stdout()
 
 
-def _told(error: BrainPropError | MemoryError | OSError) -> str:
+def _message(error: BrainPropError | MemoryError | OSError) -> str:
     """Returns the line that reports what ended a command."""
     if isinstance(error, MemoryError):  # While TensorFlow runs, `devices` handles it.
         return f"out of memory ({one_line(error)}): end other programs"
@@ -137,9 +137,10 @@ def give_up_stdout() -> None:
 def _give_up_closed_terminal() -> None:
     """Discards what is printed to a terminal that is closed, where printing fails."""
     for descriptor in (1, 2):
-        is_device = stat.S_ISCHR(os.fstat(descriptor).st_mode)
-        if is_device and not os.isatty(descriptor):
-            _discard(descriptor)
+        with suppress(OSError):
+            is_device = stat.S_ISCHR(os.fstat(descriptor).st_mode)
+            if is_device and not os.isatty(descriptor):
+                _discard(descriptor)
 
 
 def _discard(descriptor: int) -> None:

@@ -118,7 +118,9 @@ def _images(folder: Path) -> Images:
 def _check(path: Path, training: Images, testing: Images) -> None:
     """Checks that every class has images to train on, and that there are some to test on."""
     if len(training) < 2:
-        raise BrainPropError(f"{path} has {len(training)} class folders: give it two or more")
+        raise BrainPropError(
+            f"{path} has fewer than two class folders: put the images of each class into one"
+        )
     for name in sorted(training.keys() | testing.keys()):
         if not training.get(name):
             raise BrainPropError(
