@@ -100,6 +100,7 @@ def _main(words, cwd, env, out, err):
     sys.orig_argv = [sys.executable, *words]
     for path, descriptor in ((out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", 1, closefd=False)
     os.chdir(cwd)
     sys.path.insert(0, str(PROJECT))
     if words[0] == "-c":

@@ -9,17 +9,18 @@ import signal
 import subprocess
 import sys
 import threading
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tensorflow as tf
 from made_up_runs import write_run
-from programs import Program
+from programs import Program, wait_until
 
 from brainprop.common.durations import duration
 from brainprop.experiments import Experiment
 from brainprop.outputs.summary import read_summary
+from brainprop.paper import ARCHITECTURES
 from brainprop.reproduce import attempts, run_folder
 from brainprop.reproduce import command as reproduce
 from brainprop.reproduce.attempts import Attempt, Status, complete
@@ -32,6 +33,13 @@ DENSE = (
     "--datasets", "MNIST", "--architectures", "dense", "--data-dir", str(PROJECT),
     "--max-train-samples", "200", "--max-eval-samples", "100",
 )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def few_units(monkeypatch):
+    """`dense`, which is trained often here, is small."""
+    layers = (("flatten",), ("dense", 30), ("dense", 20))
+    monkeypatch.setitem(ARCHITECTURES, "dense", replace(ARCHITECTURES["dense"], layers=layers))
 
 
 def experiments(*arguments):
@@ -203,58 +211,66 @@ def test_a_finished_run_is_there_and_is_not_repeated(tmp_path, capsys):
     assert "| MNIST | dense | EBP | cut short: epochs 2, " in capsys.readouterr().out
 
 
-def start(*arguments):
-    """Starts a process and leaves it running."""
-    return Program("-m", "brainprop.reproduce", *arguments)
+WAITING = """
+import pathlib, sys, time
+from brainprop.reproduce import command
+from brainprop.training import checkpoints
+
+save, go = checkpoints.save, pathlib.Path(sys.argv.pop(1))
 
 
-def wait_for_checkpoint(run, process=None):
-    deadline = time.monotonic() + 120
-    while not run.epochs:
-        assert process is None or process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def save_and_wait(checkpoint, folder):
+    path = save(checkpoint, folder)
+    while checkpoint.epoch == 1 and not go.exists():
+        time.sleep(0.01)
+    return path
+
+
+checkpoints.save = save_and_wait
+sys.exit(command.main())
+"""
 
 
 def test_two_processes_share_the_runs_and_one_goes_on_with_what_the_other_was_killed_at(tmp_path):
-    epochs = 16
-    arguments = (*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--results", tmp_path,
-                 "--epochs", epochs, "--patience", epochs)  # fmt: skip
-    runs = [RunFiles(tmp_path, dense(seed=s, epochs=epochs, patience=epochs)) for s in (1, 2)]
-    killed = start(*arguments)
-    wait_for_checkpoint(runs[0], killed)
+    """Each waits after its first epoch: one until it is killed, the other until then."""
+    results, go = tmp_path / "results", tmp_path / "go"
+    arguments = (*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--results", results,
+                 "--epochs", 2)  # fmt: skip
+    runs = [RunFiles(results, dense(seed=seed, epochs=2)) for seed in (1, 2)]
+    killed = Program("-c", WAITING, go, *arguments)
+    wait_until(lambda: runs[0].epochs, killed)
     locked_by = runs[0].locked_by
     assert re.fullmatch(rf"process {killed.pid} on \S+", locked_by)
-    killed.send_signal(signal.SIGSTOP)  # It shall not be done when the other comes.
-    other = start(*arguments)
-    wait_for_checkpoint(runs[1], other)
+    other = Program("-c", WAITING, go, *arguments)
+    wait_until(lambda: runs[1].epochs, other)
     killed.kill()
     killed.communicate()
-    out, err = other.communicate(timeout=240)
+    go.touch()
+    out, err = other.communicate()
     assert other.returncode == 0, err
     assert f"{runs[0].name}: busy in {locked_by}\n" in out
     assert out.count("resuming after epoch") == 1
     assert out.count("best validation accuracy") == 2
     assert out.splitlines()[-1] == "2 runs: 2 finished"
     for run in runs:
-        assert json.loads(run.result.read_text())["epochs"] == epochs
-    assert len(files(tmp_path)) == 4  # No checkpoint and no lock is left.
+        assert json.loads(run.result.read_text())["epochs"] == 2
+    assert len(files(results)) == 4  # No checkpoint and no lock is left.
 
 
 def test_a_stdout_that_ends_while_training_ends_the_whole_command(tmp_path):
-    run = RunFiles(tmp_path, dense(epochs=500, patience=500))
-    command = [sys.executable, "-m", "brainprop.reproduce", *DENSE, "--algorithms", "EBP",
-               "--seeds", "1-2", "--results", tmp_path, "--epochs", 500,
-               "--patience", 500]  # fmt: skip
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([*map(str, command)], cwd=PROJECT, **pipes)
-    wait_for_checkpoint(run, process)
-    process.stdout.close()
-    assert process.wait(timeout=120) == 2
-    (line,) = process.stderr.read().splitlines()
+    results, pipe = tmp_path / "results", tmp_path / "pipe"
+    os.mkfifo(pipe)
+    arguments = (*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--results", results)
+    process = Program("-m", "brainprop.reproduce", *arguments, stdout=pipe)
+    run = RunFiles(results, dense())
+    with pipe.open():
+        wait_until(lambda: run.epochs, process)
+    _, err = process.communicate()
+    assert process.returncode == 2
+    (line,) = err.splitlines()
     assert "stdout was closed while training" in line
     assert run.epochs and not run.is_finished and run.locked_by is None
-    assert not list(tmp_path.rglob("*seed2*"))
+    assert not list(results.rglob("*seed2*"))
 
 
 def test_a_busy_run_is_told_once_and_left_alone(tmp_path, capsys):
@@ -300,20 +316,22 @@ def test_waiting_for_a_lock_gets_it_once_it_is_free(tmp_path):
     locked_by.join()
 
 
-def test_sigterm_ends_after_the_batch_and_the_dry_run_tells_how_far_it_came(tmp_path, capsys):
+def test_sigterm_ends_after_the_batch_and_the_dry_run_tells_how_far_it_came(
+    tmp_path, capsys, monkeypatch
+):
     arguments = [*DENSE, "--algorithms", "EBP", "--seeds", "1-2", "--results", str(tmp_path)]
-    run = RunFiles(tmp_path, dense())
+    run, save = RunFiles(tmp_path, dense()), checkpoints.save
 
-    def terminate():
-        wait_for_checkpoint(run)
+    def save_and_terminate(*arguments):
+        path = save(*arguments)
         os.kill(os.getpid(), signal.SIGTERM)
+        return path
 
-    killer = threading.Thread(target=terminate)
-    killer.start()
-    assert reproduce.main(arguments) == 128 + signal.SIGTERM
-    killer.join()
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", save_and_terminate)
+        assert reproduce.main(arguments) == 128 + signal.SIGTERM
     out = capsys.readouterr().out
-    assert f"{run.name}: interrupted after epoch {run.epochs}\n" in out
+    assert f"{run.name}: interrupted after epoch {run.epochs}\n" in out and run.epochs == 1
     assert out.endswith("the same command resumes\n")
     assert not run.is_finished and run.locked_by is None
 
@@ -339,7 +357,7 @@ def test_a_dry_run_downloads_nothing(tmp_path, capsys, monkeypatch):
     brainprop, ebp, total = captured.out.splitlines()
     assert brainprop == "CIFAR10_conv_BrainProp_seed1: new, time unknown"
     assert total.endswith("at most 0 s, and the time that is unknown")
-    assert "--dry-run downloads nothing" in captured.err.splitlines()[0]
+    assert "cifar-10-python.tar.gz is missing" in captured.err.splitlines()[0]
     assert not list(tmp_path.iterdir())
 
 
