@@ -23,7 +23,6 @@ from brainprop.training.run import Outcome, Run
 LEARNING_RATE = 0.25
 pytestmark = pytest.mark.usefixtures("small_networks")
 LAYERS = ("1_Dense", "2_output")
-LAYERS_OF_DENSE = ("1_Dense", "2_Dense", "3_Dense", "4_output")
 OF_THE_NETWORK = {"q_selected", "q_right", "selected", "reward_prediction_error"}
 
 
@@ -331,31 +330,28 @@ def main(monkeypatch, *arguments):
 
 def test_the_command_line_saves_history_plots_and_tensorboards_scalars(tmp_path, monkeypatch):
     saved, board = tmp_path / "saved", tmp_path / "board"
-    command = ("MNIST", "dense", "EBP", "--epochs", 2, "-s", "--output-dir", saved)
+    command = ("MNIST", "small", "EBP", "--epochs", 2, "-s", "--output-dir", saved)
     watched = (*command, "--diagnostics", "--tensorboard", board, "--log-csv", tmp_path / "log.csv")
     assert main(monkeypatch, *watched) == 0
-    assert (saved / "MNIST_dense_EBP_diagnostics.pdf").read_bytes().startswith(b"%PDF")
-    assert (saved / "MNIST_dense_EBP_diagnostics.png").read_bytes().startswith(b"\x89PNG")
-    text = (saved / "MNIST_dense_EBP_history.json").read_text()
+    assert (saved / "MNIST_small_EBP_diagnostics.pdf").read_bytes().startswith(b"%PDF")
+    assert (saved / "MNIST_small_EBP_diagnostics.png").read_bytes().startswith(b"\x89PNG")
+    text = (saved / "MNIST_small_EBP_history.json").read_text()
     history = json.loads(text, parse_constant=pytest.fail)["history"]
-    per_layer = {
-        f"{m}/{x}" for m in ("angle", "update_norm", "weight_norm") for x in LAYERS_OF_DENSE
-    }
-    dead = {f"dead/{layer}" for layer in LAYERS_OF_DENSE[:-1]}
-    assert set(found(history)) == per_layer | dead | OF_THE_NETWORK
+    per_layer = {f"{m}/{x}" for m in ("angle", "update_norm", "weight_norm") for x in LAYERS}
+    assert set(found(history)) == per_layer | {"dead/1_Dense"} | OF_THE_NETWORK
     assert all(len(values) == 2 for values in history.values())
     assert [sum(counts) for counts in history["selected"]] == [60, 60]
     events = b"".join(path.read_bytes() for path in (board / "diagnostics").rglob("events*"))
-    for name in ("angle/4_output", "dead/1_Dense", "q_right", "reward_prediction_error"):
+    for name in ("angle/2_output", "dead/1_Dense", "q_right", "reward_prediction_error"):
         assert name.encode() in events
     with (tmp_path / "log.csv").open() as file:  # Numbers only.
-        angles = [float(row["angle/4_output"]) for row in csv.DictReader(file)]
-    np.testing.assert_allclose(angles, history["angle/4_output"])
+        angles = [float(row["angle/2_output"]) for row in csv.DictReader(file)]
+    np.testing.assert_allclose(angles, history["angle/2_output"])
     # A second run has numbered files, and without --diagnostics no plot of them.
     assert main(monkeypatch, *command) == 0
     names = {path.name for path in saved.glob("*_0_*")}
     parts = ("weights.h5", "accuracy.pdf", "accuracy.png", "history.pkl", "history.json")
-    assert names == {f"MNIST_dense_EBP_0_{part}" for part in parts}
+    assert names == {f"MNIST_small_EBP_0_{part}" for part in parts}
 
 
 def test_diagnostics_that_nothing_keeps_are_refused(monkeypatch, capsys):

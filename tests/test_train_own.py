@@ -38,6 +38,9 @@ def network(rule=BrainProp, optimizer=None, shape=(5,), layers=(), metrics=("acc
     return model
 
 
+pytestmark = pytest.mark.usefixtures("small_networks")
+
+
 @pytest.mark.parametrize("rule", [BrainProp, EBP])
 def test_a_table_is_learned_and_the_best_epoch_kept(rule, table, tmp_path):
     model = network(rule)
@@ -100,8 +103,13 @@ def test_any_other_optimizer_is_halved_only_if_asked(table):
         train(network(optimizer=keras.optimizers.SGD(decay)), table, halving_epochs=1, **QUIET)
 
 
+@pytest.fixture(scope="module")
+def plain(table):
+    return train(network(), table, epochs=2, **QUIET)
+
+
 @pytest.mark.parametrize("labels", ["columns", "one-hot", "floats", "lists"])
-def test_labels_have_any_form_that_the_rules_take(labels, table):
+def test_labels_have_any_form_that_the_rules_take(labels, table, plain):
     def of(split):
         x, y = split
         form = {
@@ -112,7 +120,6 @@ def test_labels_have_any_form_that_the_rules_take(labels, table):
         }
         return x, form[labels]
 
-    plain = train(network(), table, epochs=2, **QUIET)
     other = train(network(), (of(table[0]), of(table[1])), epochs=2, **QUIET)
     np.testing.assert_allclose(other.history["loss"], plain.history["loss"], rtol=1e-6)
     np.testing.assert_allclose(other.history["val_accuracy"], plain.history["val_accuracy"])
@@ -128,23 +135,25 @@ def images(count=48):
     return pixels, labels
 
 
+@pytest.fixture(scope="module")
+def scaled():
+    """A run on images that are scaled already."""
+    pixels, labels = images()
+    split = (pixels / 255).astype("float32"), labels
+    model = network(shape=(4, 4, 1), layers=[keras.layers.Flatten()])
+    return train(model, (split, split), epochs=3, **QUIET)
+
+
 @pytest.mark.parametrize("kind", ["uint8", "int32", "float64"])
-def test_a_network_of_ones_own_gets_arrays_as_they_are(kind):
+def test_a_network_of_ones_own_gets_arrays_as_they_are(kind, scaled):
     """It scales them itself; if they were divided by 255 again, its outputs would differ."""
-    layers = lambda: [keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]  # noqa: E731
     pixels, labels = images()
     split = pixels.astype(kind), labels
-    done = train(network(shape=(4, 4, 1), layers=layers()), (split, split), epochs=3, **QUIET)
-    scaled = (pixels / 255).astype("float32"), labels
-    plain = train(
-        network(shape=(4, 4, 1), layers=[keras.layers.Flatten()]),
-        (scaled, scaled),
-        epochs=3,
-        **QUIET,
-    )
-    np.testing.assert_allclose(done.history["loss"], plain.history["loss"], rtol=1e-4)
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    done = train(network(shape=(4, 4, 1), layers=layers), (split, split), epochs=3, **QUIET)
+    np.testing.assert_allclose(done.history["loss"], scaled.history["loss"], rtol=1e-4)
     outputs = evaluate(done.model, *split).outputs
-    np.testing.assert_allclose(outputs, done.model.predict(split[0], verbose=0), rtol=1e-5)
+    np.testing.assert_allclose(outputs, done.model(split[0]), rtol=1e-5)
 
 
 def test_the_papers_networks_get_bytes_scaled_and_floats_as_they_are(data):
@@ -153,11 +162,11 @@ def test_the_papers_networks_get_bytes_scaled_and_floats_as_they_are(data):
     floats = (train_images / 255, train_labels), (test_images / 255, test_labels)
     histories = []
     for given in (data, floats):
-        model = build_model("MNIST", "dense", "EBP")
+        model = build_model("MNIST", "small", "EBP")
         histories.append(train(model, given, epochs=1, batch_size=50, verbose=0).history)
     np.testing.assert_allclose(histories[0]["loss"], histories[1]["loss"], rtol=1e-6)
     by_experiment = train(
-        Experiment("MNIST", "dense", "EBP", epochs=1, batch_size=50), data, verbose=0
+        Experiment("MNIST", "small", "EBP", epochs=1, batch_size=50), data, verbose=0
     )
     assert by_experiment.history["loss"] == histories[0]["loss"]
     copy = keras.models.clone_model(model)
@@ -175,9 +184,9 @@ def test_the_papers_networks_get_bytes_scaled_and_floats_as_they_are(data):
 
 
 def test_an_experiments_settings_can_be_given_beside_it(data):
-    done = train(Experiment("MNIST", "dense", "EBP"), data, epochs=1, batch_size=50, verbose=0)
+    done = train(Experiment("MNIST", "small", "EBP"), data, epochs=1, batch_size=50, verbose=0)
     assert done.epochs == 1
-    assert done.experiment == Experiment("MNIST", "dense", "EBP", epochs=1, batch_size=50)
+    assert done.experiment == Experiment("MNIST", "small", "EBP", epochs=1, batch_size=50)
 
 
 def test_own_networks_resume_bit_for_bit(table, tmp_path):
