@@ -74,16 +74,16 @@ def test_the_program_in_the_readme_runs(tmp_path, monkeypatch):
     keras.utils.set_random_seed(1)
     (program,) = blocks(PROJECT / "README.md")
     for whole, part in {
-        "epochs=5": "epochs=2, max_train_samples=1280, max_eval_samples=256",
-        'load_data("MNIST")': 'load_data("MNIST", None, 1280, 256)',
-        "batch_size=128, epochs=20": "batch_size=16, epochs=10",
+        "epochs=5": "epochs=2, max_train_samples=256, max_eval_samples=100",
+        'load_data("MNIST")': 'load_data("MNIST", None, 640, 100)',
+        "batch_size=128, epochs=20": "batch_size=8, epochs=6",
     }.items():
         assert whole in program
         program = program.replace(whole, part)
     names: dict = {}
     exec(program, names)
     assert names["run"].epochs == 2 and (tmp_path / "own.h5").exists()
-    assert names["model"].history.history["accuracy"][-1] > 0.5
+    assert names["model"].history.history["accuracy"][-1] > 0.3  # Chance is 0.1.
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
