@@ -11,6 +11,7 @@ from brainprop import Experiment, cli
 from brainprop.datasets.table import load_data
 
 COLORS = {"red": 0, "green": 1, "blue": 2}
+pytestmark = pytest.mark.usefixtures("small_networks")
 
 
 def write_folder(root, parts=("train", "test"), colors=COLORS):
@@ -43,12 +44,12 @@ def refused(capsys, *arguments) -> str:
 @pytest.mark.parametrize("parts", [("train", "test"), ("",)], ids=["split", "drawn"])
 def test_a_folder_trains_and_its_weights_know_their_classes(parts, tmp_path, capsys):
     pets, out = write_folder(tmp_path / "pets", parts), tmp_path / "out"
-    row = (pets, "conv", "BrainProp")
+    row = (pets, "smallconv", "BrainProp")
     options = ("--image-size", 16, "--seed", 3, "--batch-size", 8, "--epochs", 8,
                "--learning-rate", "0.02")  # fmt: skip
     run(capsys, *row, *options, "-s", "--output-dir", out)
-    weights = out / "pets_conv_BrainProp_weights.h5"
-    told = json.loads((out / "pets_conv_BrainProp_history.json").read_text())
+    weights = out / "pets_smallconv_BrainProp_weights.h5"
+    told = json.loads((out / "pets_smallconv_BrainProp_history.json").read_text())
     assert told["class_names"] == ["blue", "green", "red"]
     assert told["settings"]["dataset"] == str(pets)
 
@@ -76,27 +77,28 @@ def test_a_folder_trains_and_its_weights_know_their_classes(parts, tmp_path, cap
 def test_the_history_of_a_folder_repeats_the_run_from_anywhere(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(write_folder(tmp_path / "pets").parent)
     options = ("--image-size", 12, "--batch-size", 8, "--epochs", 1, "-s")
-    run(capsys, "pets", "conv", "EBP", *options)
+    run(capsys, "pets", "small", "EBP", *options)
     monkeypatch.chdir("/")
-    run(capsys, "--config", tmp_path / "pets_conv_EBP_history.json", "-s", "--output-dir", tmp_path)
+    history = tmp_path / "pets_small_EBP_history.json"
+    run(capsys, "--config", history, "-s", "--output-dir", tmp_path)
     first, again = (
-        json.loads((tmp_path / f"pets_conv_EBP{number}_history.json").read_text())
+        json.loads((tmp_path / f"pets_small_EBP{number}_history.json").read_text())
         for number in ("", "_0")
     )
     assert first["settings"] == again["settings"]
 
 
 def test_weights_for_part_of_the_classes_know_which(tmp_path, capsys):
-    row = ("MNIST", "dense", "BrainProp")
+    row = ("MNIST", "small", "BrainProp")
     few = ("--max-eval-samples", 200)
     chosen = ("--classes", 3, "--seed", 2)
     trained = (*few, "--max-train-samples", 600, "--batch-size", 32, "--epochs", 2)
     run(capsys, *row, *chosen, *trained, "-s", "--output-dir", tmp_path)
-    weights = tmp_path / "MNIST_dense_BrainProp_weights.h5"
-    told = json.loads((tmp_path / "MNIST_dense_BrainProp_history.json").read_text())
+    weights = tmp_path / "MNIST_small_BrainProp_weights.h5"
+    told = json.loads((tmp_path / "MNIST_small_BrainProp_history.json").read_text())
     names = Experiment(*row, seed=2, classes=3).dataset_row.class_names(None)
     assert told.pop("class_names") == [*names]  # An earlier version's summary has no such key.
-    (tmp_path / "MNIST_dense_BrainProp_history.json").write_text(json.dumps(told))
+    (tmp_path / "MNIST_small_BrainProp_history.json").write_text(json.dumps(told))
     lines = run(capsys, *row, *few, "-l", weights)
     assert lines[-1].startswith(f"accuracy {told['best_val_accuracy']:.4f} ")
     assert run(capsys, *row, *few, *chosen, "-l", weights)[1:] == lines[1:]
@@ -112,12 +114,12 @@ def test_weights_for_part_of_the_classes_know_which(tmp_path, capsys):
 
 
 def test_a_damaged_history_beside_weights_does_not_matter(tmp_path, capsys):
-    row, few = ("MNIST", "dense", "BrainProp"), ("--max-eval-samples", 100)
+    row, few = ("MNIST", "small", "BrainProp"), ("--max-eval-samples", 100)
     trained = (*few, "--max-train-samples", 128, "--epochs", 1)
     run(capsys, *row, *trained, "-s", "--output-dir", tmp_path)
-    weights = tmp_path / "MNIST_dense_BrainProp_weights.h5"
+    weights = tmp_path / "MNIST_small_BrainProp_weights.h5"
     lines = run(capsys, *row, *few, "-l", weights)
     for content in ("{", "[]", '{"settings": 3, "class_names": 4}', "\udcff"):
-        history = tmp_path / "MNIST_dense_BrainProp_history.json"
+        history = tmp_path / "MNIST_small_BrainProp_history.json"
         history.write_bytes(content.encode("utf-8", "surrogateescape"))
         assert run(capsys, *row, *few, "-l", weights) == lines

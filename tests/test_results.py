@@ -26,9 +26,12 @@ PROJECT = Path(__file__).parents[1]
 PARTS = ("accuracy.pdf", "accuracy.png", "history.json", "history.pkl", "weights.h5")
 
 
+pytestmark = pytest.mark.usefixtures("small_networks")
+
+
 @pytest.fixture(scope="module")
 def model():
-    return build_model("MNIST", "conv", "BrainProp")
+    return build_model("MNIST", "smallconv", "BrainProp")
 
 
 @pytest.fixture
@@ -80,11 +83,11 @@ def test_a_resumed_run_replaces_its_own_files_and_no_others(run, tmp_path):
 def test_a_run_that_is_resumed_and_saved_again_keeps_its_names(data, tmp_path):
     (tmp_path / "out").mkdir()
     for epochs in (1, 2, 2):
-        experiment = Experiment("MNIST", "dense", "EBP", epochs=epochs)
+        experiment = Experiment("MNIST", "small", "EBP", epochs=epochs)
         run = train(experiment, data, checkpoint_dir=tmp_path / "checkpoints", resume=True)
         results.save_run(run, tmp_path / "out")
-        assert files(tmp_path / "out") == {f"MNIST_dense_EBP_{part}" for part in PARTS}
-    told = json.loads((tmp_path / "out" / "MNIST_dense_EBP_history.json").read_text())
+        assert files(tmp_path / "out") == {f"MNIST_small_EBP_{part}" for part in PARTS}
+    told = json.loads((tmp_path / "out" / "MNIST_small_EBP_history.json").read_text())
     assert told["epochs"] == 2
 
 
@@ -132,7 +135,7 @@ def test_the_json_history_tells_the_whole_run(run, model, tmp_path):
 
 def test_the_weights_are_the_models(run, model, tmp_path):
     results.save_run(run, tmp_path)
-    other = build_model("MNIST", "conv", "BrainProp", seed=2)
+    other = build_model("MNIST", "smallconv", "BrainProp", seed=2)
     load_weights(other, tmp_path / "MNIST_conv_BrainProp_weights.h5")
     for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -1,12 +1,11 @@
 """Whole models that earlier versions saved."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import run
 
 TESTS = Path(__file__).parent
 
@@ -24,10 +23,7 @@ print(json.dumps([model.exploration_rate, model.predict(images, verbose=0).tolis
 
 
 def test_a_model_saved_before_the_modules_moved_loads():
-    result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(TESTS / "data" / "saved_by_89d5c4c.keras")],
-        capture_output=True, text=True, cwd=TESTS.parent,
-    )  # fmt: skip
+    result = run("-c", SCRIPT, TESTS / "data" / "saved_by_89d5c4c.keras")
     assert result.returncode == 0, result.stderr
     exploration_rate, predictions = json.loads(result.stdout)
     assert exploration_rate == pytest.approx(0.1)

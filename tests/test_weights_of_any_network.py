@@ -13,10 +13,6 @@ tf_keras = pytest.importorskip("tf_keras")
 LAYERS = {
     "BatchNormalization": ((5,), lambda k: k.BatchNormalization()),
     "Bidirectional": ((4, 5), lambda k: k.Bidirectional(k.LSTM(3))),
-    "Bidirectional of sequences": (
-        (4, 5),
-        lambda k: k.Bidirectional(k.GRU(3, return_sequences=True), merge_mode="sum"),
-    ),
     "Conv1D": ((6, 3), lambda k: k.Conv1D(4, 2)),
     "Conv1DTranspose": ((6, 3), lambda k: k.Conv1DTranspose(4, 2)),
     "Conv2D": ((6, 6, 4), lambda k: k.Conv2D(4, 2, groups=2)),
