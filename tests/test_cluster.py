@@ -3,44 +3,78 @@
 import contextlib
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from programs import PATIENCE, wait_until
 
 from brainprop.reproduce import cluster
 from brainprop.reproduce import command as reproduce
 from brainprop.reproduce.attempts import Attempt, Status
-from brainprop.training import checkpoints
 
 PROJECT = Path(__file__).parents[1]
 SHORT = (
     "--datasets", "MNIST", "--architectures", "dense", "--algorithms", "EBP", "--seeds", "1-2",
-    "--epochs", "16", "--patience", "16", "--max-train-samples", "128", "--max-eval-samples", "100",
+    "--epochs", "2", "--max-train-samples", "128", "--max-eval-samples", "100",
 )  # fmt: skip
 
-# A sweep in place of the seeds, over a network that the workers know from the plugin only.
-SWEEP = (
-    *SHORT, "--seeds", "1", "--sweep", "l2=0,1e-4", "--architectures", "pooled",
-    "--plugin", PROJECT / "examples" / "plugins" / "architectures.py",
-)  # fmt: skip
+# The workers know the network from this plugin only. They wait after the first epoch.
+PLUGIN = """
+import pathlib, time
+from brainprop import register_architecture
+
+go = pathlib.Path(__file__).with_name("go")
 
 
-def start_node(*where):
-    """Starts a node of one processor that, so it seems, has a GPU; returns its process."""
-    return subprocess.Popen(
+def build(images, blocks):
+    import keras
+    from brainprop.training import checkpoints
+    save = checkpoints.save
+
+    def save_and_wait(checkpoint, folder):
+        path = save(checkpoint, folder)
+        while checkpoint.epoch == 1 and not go.exists():
+            time.sleep(0.01)
+        return path
+
+    checkpoints.save = save_and_wait
+    return keras.layers.Flatten()(images)
+
+
+register_architecture("waiting", build=build)
+"""
+
+
+@contextlib.contextmanager
+def node(*where):
+    """The process of a node of one processor that, so it seems, has a GPU. None of it remains."""
+    process = subprocess.Popen(
         ["ray", "start", *map(str, where), "--num-cpus", "1", "--num-gpus", "0", "--block",
-         "--object-store-memory", "100000000", "--disable-usage-stats"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+         "--object-store-memory", "100000000", "--disable-usage-stats",
+         "--include-log-monitor", "false"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         env=os.environ | {"CUDA_VISIBLE_DEVICES": "0"},
     )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+        kill(process)
+
+
+def kill(node):
+    """Kills all that a node has started, which is in a session of its own."""
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(int(path.name)) == node.pid:
+                os.kill(int(path.name), signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -59,77 +93,45 @@ def head(tmp_path_factory):
         patch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
         patch.setenv("RAY_AUTH_MODE", "token")
         probe.close()
-        node = start_node("--head", "--port", port, "--include-dashboard", "false",
-                          "--temp-dir", folder)  # fmt: skip
-        wait_until(lambda: raylet(node) and list(Path(folder).rglob("raylet.out")), node)
-        yield f"127.0.0.1:{port}", Path(folder, "session_latest", "logs")
-        node.terminate()
-        node.wait()
+        where = ("--head", "--port", port, "--include-dashboard", "false", "--temp-dir", folder)
+        with node(*where) as process:
+            wait_until(lambda: list(Path(folder).rglob("raylet.out")), process)
+            yield f"127.0.0.1:{port}", Path(folder, "session_latest", "logs")
 
 
-def raylet(node):
-    """The id of a node's main process, if it has started."""
-    for status in Path("/proc").glob("[0-9]*/status"):
-        with contextlib.suppress(OSError):
-            command = status.with_name("cmdline").read_bytes()
-            if b"raylet/raylet" in command and f"PPid:\t{node.pid}\n" in status.read_text():
-                return int(status.parent.name)
-
-
-def wait_until(condition, process):
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def parent(lock):
-    """The parent of the process that holds a run's lock, if it does by now."""
-    with contextlib.suppress(OSError, IndexError):
-        pid = lock.read_text().split()[1]
-        return int(re.search(r"PPid:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1])
-
-
-def test_a_killed_nodes_run_is_resumed_on_the_other_and_every_result_is_there_once(head, tmp_path):
+def test_a_killed_nodes_run_is_resumed_on_the_other_and_every_result_is_there_once(
+    head, tmp_path, request
+):
     address, logs = head
-    second = start_node("--address", address)
+    (tmp_path / "waiting.py").write_text(PLUGIN)
+    sweep = ("--seeds", "1", "--sweep", "l2=0,1e-4", "--architectures", "waiting")
+    results = tmp_path / "results"
     driver = subprocess.Popen(
-        [sys.executable, "-m", "brainprop.reproduce", *SWEEP, "--results", tmp_path,
+        [sys.executable, "-m", "brainprop.reproduce", *SHORT, *sweep,
+         "--plugin", tmp_path / "waiting.py", "--results", results,
          "--cluster", "ray", "--cluster-address", address],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=PROJECT,
     )  # fmt: skip
-    unfinished = tmp_path / "unfinished"
-
-    def at_work_on_the_second():
-        return [
-            lock
-            for lock in unfinished.glob("*.lock")
-            if checkpoints.paths(lock.with_suffix("")) and parent(lock) == raylet(second)
-        ]
-
-    wait_until(at_work_on_the_second, driver)
-    (victim,) = at_work_on_the_second()
-    worker = int(victim.read_text().split()[1])
-    os.kill(worker, signal.SIGSTOP)  # Or it might finish before it sees that its node is gone.
-    os.kill(raylet(second), signal.SIGKILL)
-    second.kill()
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(worker, signal.SIGKILL)
-    assert not (tmp_path / f"{victim.stem}.json").exists()
-
-    out, err = driver.communicate(timeout=240)
+    request.addfinalizer(driver.kill)
+    unfinished = results / "unfinished"
+    with node("--address", address) as second:
+        wait_until(lambda: len(list(unfinished.rglob("checkpoint-0001.npz"))) == 2, driver)
+        workers = [int(lock.read_text().split()[1]) for lock in unfinished.glob("*.lock")]
+        assert [os.getsid(worker) for worker in workers].count(second.pid) == 1
+        kill(second)
+    (tmp_path / "go").touch()
+    out, err = driver.communicate(timeout=PATIENCE)
     assert driver.returncode == 0, err
     assert out.splitlines()[-1] == "2 runs: 2 finished"
     assert ": finished\n" not in out  # Each run was trained once.
     texts = [log.read_text() for log in logs.glob("worker-*.out")]
     assert sum("resuming after epoch" in text for text in texts) == 1
-    results = [json.loads(path.read_text()) for path in tmp_path.glob("*.json")]
-    assert sorted(result["settings"]["l2"] for result in results) == [0, 1e-4]
-    assert all(result["plugins"] == ["architectures.py"] for result in results)
-    assert all(result["epochs"] == len(result["history"]["loss"]) == 16 for result in results)
-    assert all("CUDA_VISIBLE_DEVICES hides all GPUs" in result["device"] for result in results)
-    assert len(list(tmp_path.glob("*_weights.h5"))) == 2
+    told = [json.loads(path.read_text()) for path in results.glob("*.json")]
+    assert sorted(run["settings"]["l2"] for run in told) == [0, 1e-4]
+    assert all(run["plugins"] == ["waiting.py"] for run in told)
+    assert all(run["epochs"] == len(run["history"]["loss"]) == 2 for run in told)
+    assert all("CUDA_VISIBLE_DEVICES hides all GPUs" in run["device"] for run in told)
+    assert len(list(results.glob("*_weights.h5"))) == 2
     assert list(unfinished.iterdir()) == []
 
 
