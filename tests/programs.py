@@ -75,6 +75,24 @@ def wait_until(condition, program) -> None:
         time.sleep(0.02)
 
 
+# Code that lets every run wait after its first epoch, until there is a file `go`, a path.
+WAIT_FOR_GO = """
+import time
+from brainprop.training import checkpoints
+
+save = checkpoints.save
+
+
+def save_and_wait(checkpoint, folder):
+    path = save(checkpoint, folder)
+    while checkpoint.epoch == 1 and not go.exists():
+        time.sleep(0.01)
+    return path
+
+
+checkpoints.save = save_and_wait
+"""
+
 ON_DEVICES = """
 import tensorflow as tf
 

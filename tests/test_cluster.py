@@ -12,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from programs import PATIENCE, wait_until
+from programs import PATIENCE, WAIT_FOR_GO, wait_until
 
 from brainprop.reproduce import cluster
 from brainprop.reproduce import command as reproduce
@@ -25,25 +25,15 @@ SHORT = (
 )  # fmt: skip
 
 # The workers know the network from this plugin only. They wait after the first epoch.
-PLUGIN = """
-import pathlib, time
+PLUGIN = f"""
+import pathlib
 from brainprop import register_architecture
 
 go = pathlib.Path(__file__).with_name("go")
-
+{WAIT_FOR_GO}
 
 def build(images, blocks):
     import keras
-    from brainprop.training import checkpoints
-    save = checkpoints.save
-
-    def save_and_wait(checkpoint, folder):
-        path = save(checkpoint, folder)
-        while checkpoint.epoch == 1 and not go.exists():
-            time.sleep(0.01)
-        return path
-
-    checkpoints.save = save_and_wait
     return keras.layers.Flatten()(images)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 from made_up_runs import write_run
-from programs import Program, wait_until
+from programs import WAIT_FOR_GO, Program, wait_until
 
 from brainprop.common.durations import duration
 from brainprop.experiments import Experiment
@@ -211,22 +211,12 @@ def test_a_finished_run_is_there_and_is_not_repeated(tmp_path, capsys):
     assert "| MNIST | dense | EBP | cut short: epochs 2, " in capsys.readouterr().out
 
 
-WAITING = """
-import pathlib, sys, time
+WAITING = f"""
+import pathlib, sys
 from brainprop.reproduce import command
-from brainprop.training import checkpoints
 
-save, go = checkpoints.save, pathlib.Path(sys.argv.pop(1))
-
-
-def save_and_wait(checkpoint, folder):
-    path = save(checkpoint, folder)
-    while checkpoint.epoch == 1 and not go.exists():
-        time.sleep(0.01)
-    return path
-
-
-checkpoints.save = save_and_wait
+go = pathlib.Path(sys.argv.pop(1))
+{WAIT_FOR_GO}
 sys.exit(command.main())
 """
 
