@@ -12,6 +12,7 @@ OUTSIDE = {
     "weights/README.md": "weights/README.md",
     "weights/report.md": "weights/report.md",
     "weights/report.png": "weights/report.png",
+    "weights/report_feedback.png": "weights/report_feedback.png",
     "weights/sweeps/report.md": "weights/sweeps/report.md",
     "weights/sweeps/report_classes.png": "weights/sweeps/report_classes.png",
     "weights/sweeps/report_reward_noise.png": "weights/sweeps/report_reward_noise.png",

@@ -1,8 +1,9 @@
 """Draws accuracy and alignment over epochs for each feedback mode, from runs of `reproduce`.
 
-    python examples/feedback_figure.py FOLDER FIGURE.png
+    python examples/feedback_figure.py weights/MNIST_conv_BrainProp FIGURE.png
 
-The folder holds the histories of one network's runs, seed 1, with different `--feedback`.
+The first argument is the folder and the start of the names of one network's histories. Of these it
+takes seed 1 with different `--feedback`.
 """
 
 import json
@@ -14,10 +15,11 @@ import matplotlib.pyplot as plt
 from brainprop.experiments import FEEDBACK, Experiment
 
 
-def main(folder: str, figure: str) -> None:
-    """Draws the runs of seed 1 in a folder."""
+def main(histories: str, figure: str) -> None:
+    """Draws the runs of seed 1 whose files' names start so."""
     runs = {}
-    for path in sorted(Path(folder).glob("*_seed1*.json")):
+    folder, start = Path(histories).parent, Path(histories).name
+    for path in sorted(folder.glob(f"{start}_seed1*.json")):
         run = json.loads(path.read_text())
         experiment = Experiment(**run["settings"])
         if experiment.overrides().keys() <= {"feedback"}:
@@ -41,10 +43,10 @@ def main(folder: str, figure: str) -> None:
     kernels.set(title="Feedback kernel to kernel", ylabel="degrees", xlabel="epoch", ylim=(0, 95))
     updates.set(
         title="First layer's update to the one\nwith symmetric feedback",
-        ylabel="degrees", xlabel="epoch", ylim=(0, 95),
+        ylabel="degrees", xlabel="epoch", ylim=(0, 130),
     )  # fmt: skip
     for axes in (accuracy, kernels, updates):
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="x-small")
         axes.grid(alpha=0.3)
     fig.savefig(figure, dpi=120)
 

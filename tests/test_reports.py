@@ -262,7 +262,9 @@ def test_a_sweep_in_which_all_runs_diverged_has_a_table_alone(tmp_path):
         write_run(tmp_path, experiment, [0.5, 0.1], diverged_in="loss")
     assert reproduce.main(["--results", str(tmp_path), "--report"]) == 0
     assert {path.name for path in tmp_path.glob("report*")} == {"report.md", "report.csv"}
-    assert "learning_rate" in (tmp_path / "report.md").read_text()
+    report = (tmp_path / "report.md").read_text()
+    assert "| learning_rate | seeds | diverged |" in report
+    assert "| 10 | 0 | 1 |" in report and "| 100 | 0 | 1 |" in report
 
 
 def test_the_figure_of_a_sweep_has_means_and_spread_at_the_values(tmp_path):
