@@ -176,7 +176,7 @@ def _sweep_line(row: Row, name: str) -> dict[str, str]:
         "other settings": row.settings(without=name),
         name: as_text(row.setting(name)),
         "seeds": row.cell("seeds"),
-        "diverged": as_text(row.numbers["diverged"] or ""),
+        "diverged": str(row.numbers["diverged"] or ""),
         "accuracy [%]": row.cell("accuracy", 2),
         "epochs to 90 % of the best accuracy": row.cell("epochs_to_90_percent"),
         "epochs to the best": row.cell("epochs_to_best"),
