@@ -1,6 +1,7 @@
 """The examples run, on few samples."""
 
 import io
+import json
 import re
 import runpy
 import zipfile
@@ -11,9 +12,18 @@ import pytest
 from PIL import Image
 
 import brainprop
-from examples import duplicates, from_scratch, jpeg_readers, local_rule_mnist, own_network
+from examples import (
+    duplicates,
+    feedback_results,
+    from_scratch,
+    jpeg_readers,
+    local_rule_mnist,
+    own_network,
+)
 
 EXAMPLES = Path(own_network.__file__).parent
+PROJECT = EXAMPLES.parent
+FEEDBACK_PAGE = (PROJECT / "docs/feedback.md").read_text()
 
 
 @pytest.fixture
@@ -128,3 +138,26 @@ def test_jpeg_readers_are_compared(tmp_path, capsys, monkeypatch):
     assert kinds == "1 images L in val, 1 images RGB in train"
     shares = [float(line.split()[1]) for line in methods]
     assert shares[0] == shares[1] > 50 and shares[2] == 0  # INTEGER_FAST is the default.
+
+
+@pytest.mark.parametrize(
+    "network",
+    re.findall(r"feedback_results\.py weights (\w+) (\w+)", FEEDBACK_PAGE),
+    ids=" ".join,
+)
+def test_feedback_tables_are_those_of_the_histories(network, tmp_path, capsys):
+    weights, figure = PROJECT / "weights", tmp_path / "figure.png"
+    feedback_results.main(str(weights), *network, str(figure))
+    table = capsys.readouterr().out
+    assert table in FEEDBACK_PAGE
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    run = json.loads((weights / f"{'_'.join(network)}_EBP_seed1_feedback=learned.json").read_text())
+    angles = {
+        name: f"{values[run['best_epoch'] - 1]:.0f}"
+        for name, values in run["history"].items()
+        if name.startswith("feedback_angle/")
+    }
+    accuracy, epoch, at_best = re.search("`learned`.*", table)[0].strip(" |").split(" | ")[-3:]
+    assert f"{100 * run['best_val_accuracy']:.2f}" == accuracy
+    assert f"{run['best_epoch']}" == epoch
+    assert at_best == ", ".join(angles[name] for name in sorted(angles))
