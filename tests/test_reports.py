@@ -307,7 +307,9 @@ def test_values_that_cannot_lie_on_an_axis_have_even_distances(
         write_run(tmp_path, Experiment(*MNIST, **{name: value}), [0.5, 0.9])
     axes, _ = sweep_figure(name, Report(rows(tmp_path)).sweeps[name]).axes
     assert [label.get_text() for label in axes.get_xticklabels()] == labels
-    assert list(axes.get_xticks()) == list(axes.containers[0].lines[0].get_xdata()) == places
+    (line, *_) = axes.containers[0].lines
+    assert list(axes.get_xticks()) == list(line.get_xdata()) == places
+    assert line.get_linestyle() == ("None" if name == "feedback" else "-")  # Names have no order.
 
 
 def test_the_papers_accuracy_is_a_line_in_the_panel_of_its_network(tmp_path):

@@ -72,7 +72,8 @@ def _zoom(axes: Axes, curves: Sequence[Sequence[float]], levels: Sequence[float]
 def sweep_figure(name: str, rows: Sequence[Row]) -> Figure:
     """Draws accuracy, and the epochs to 90 % of the best, against the values of a setting.
 
-    The line is the mean of the seeds. The bars reach from the lowest to the highest.
+    The line is the mean of the seeds; between names, which have no order, there is none. The bars
+    reach from the lowest to the highest.
     """
     panels = grouped(
         rows, lambda row: (row.dataset, row.experiment.architecture, row.settings(name))
@@ -93,11 +94,15 @@ def sweep_figure(name: str, rows: Sequence[Row]) -> Figure:
 def _draw_sweep(axes: Axes, name: str, rows: Sequence[Row], attribute: str) -> None:
     values = sorted_values(row.setting(name) for row in rows)
     places, scale = _places(values)
-    for algorithm, curve in grouped(rows, lambda row: row.experiment.algorithm).items():
+    are_names = any(isinstance(value, str) for value in values)
+    by_algorithm = grouped(rows, lambda row: row.experiment.algorithm)
+    for number, (algorithm, curve) in enumerate(by_algorithm.items()):
         seeds = [row.values(attribute) for row in curve]
         lows, means, highs = np.array([[min(s), fmean(s), max(s)] for s in seeds]).T
         at, spread = [places[row.setting(name)] for row in curve], (means - lows, highs - means)
         style: dict = {"marker": "o", "markersize": 4, "capsize": 3, **algorithm_style(algorithm)}
+        if are_names:  # Beside each other, as equal results would cover each other.
+            at, style["linestyle"] = [place + 0.1 * number for place in at], "none"
         axes.errorbar(at, means, spread, label=algorithm, **style)
     axes.set_xscale(scale)
     axes.set_xticks(list(places.values()), [as_text(value) for value in values])
