@@ -94,3 +94,9 @@ def test_the_report_is_that_of_the_runs(folder, capsys):
     assert not capsys.readouterr().err  # No file was left out.
     assert (folder / "report.md").read_text() == report.markdown()
     assert (folder / "report.csv").read_text() == report.csv()
+
+
+def test_the_readme_shows_the_reports_first_table():
+    table = re.search(r"^\| data set .*?\n\n", (WEIGHTS / "report.md").read_text(), re.M | re.S)[0]
+    assert table.startswith("| data set | architecture | BrainProp [%] |")
+    assert table in (WEIGHTS.parent / "README.md").read_text()
