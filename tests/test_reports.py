@@ -291,6 +291,25 @@ def test_the_figure_of_a_sweep_has_means_and_spread_at_the_values(tmp_path):
     assert "best accuracy" in epochs.get_ylabel()
 
 
+def test_the_figure_of_a_sweep_marks_where_all_seeds_diverged(tmp_path):
+    for algorithm, feedback, diverged_in in (
+        ("BrainProp", "learned", None),
+        ("BrainProp", "random", "loss"),
+        ("EBP", "learned", None),
+        ("EBP", "random", None),
+    ):
+        experiment = Experiment("MNIST", "conv", algorithm, feedback=feedback)
+        write_run(tmp_path, experiment, [0.5, 0.9], diverged_in)
+    axes, _ = sweep_figure("feedback", Report(rows(tmp_path)).sweeps["feedback"]).axes
+    brainprop, ebp = (container.lines[0].get_xdata() for container in axes.containers)
+    assert list(brainprop) == [0]
+    assert list(ebp) == [0.1, 1.1]  # Beside BrainProp's.
+    (mark,) = axes.texts
+    assert mark.get_text() == "diverged" and mark.get_position()[0] == 1
+    low, high = axes.get_xlim()
+    assert low < 0 and high > 1.1
+
+
 @pytest.mark.parametrize(
     ("name", "values", "labels", "places"),
     [

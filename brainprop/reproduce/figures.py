@@ -73,7 +73,7 @@ def sweep_figure(name: str, rows: Sequence[Row]) -> Figure:
     """Draws accuracy, and the epochs to 90 % of the best, against the values of a setting.
 
     The line is the mean of the seeds; between names, which have no order, there is none. The bars
-    reach from the lowest to the highest.
+    reach from the lowest to the highest. Where all seeds diverged, the figure says so.
     """
     panels = grouped(
         rows, lambda row: (row.dataset, row.experiment.architecture, row.settings(name))
@@ -97,17 +97,28 @@ def _draw_sweep(axes: Axes, name: str, rows: Sequence[Row], attribute: str) -> N
     are_names = any(isinstance(value, str) for value in values)
     by_algorithm = grouped(rows, lambda row: row.experiment.algorithm)
     for number, (algorithm, curve) in enumerate(by_algorithm.items()):
-        seeds = [row.values(attribute) for row in curve]
-        lows, means, highs = np.array([[min(s), fmean(s), max(s)] for s in seeds]).T
-        at, spread = [places[row.setting(name)] for row in curve], (means - lows, highs - means)
         style: dict = {"marker": "o", "markersize": 4, "capsize": 3, **algorithm_style(algorithm)}
+        shift = 0.0
         if are_names:  # Beside each other, as equal results would cover each other.
-            at, style["linestyle"] = [place + 0.1 * number for place in at], "none"
-        axes.errorbar(at, means, spread, label=algorithm, **style)
+            style["linestyle"], shift = "none", 0.1 * number
+        seeds = {places[row.setting(name)] + shift: row.values(attribute) for row in curve}
+        diverged = [place for place, values in seeds.items() if not values]
+        for place in diverged:
+            _mark_diverged(axes, place, style["color"])
+            del seeds[place]
+        spans = [(min(values), fmean(values), max(values)) for values in seeds.values()]
+        lows, means, highs = np.reshape(spans, (-1, 3)).T
+        axes.errorbar(list(seeds), means, (means - lows, highs - means), label=algorithm, **style)
     axes.set_xscale(scale)
     axes.set_xticks(list(places.values()), [as_text(value) for value in values])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
+
+
+def _mark_diverged(axes: Axes, place: float, color) -> None:
+    axes.axvline(place, color=color, linestyle=":", linewidth=1)
+    style = {"color": color, "rotation": 90, "ha": "right", "size": "small"}
+    axes.text(place, 0.03, "diverged", transform=axes.get_xaxis_transform(), **style)
 
 
 def _places(values: Sequence) -> tuple[dict, str]:

@@ -106,7 +106,7 @@ class Report:
     def _figures(self) -> Iterator[tuple[str, Figure]]:
         for name, rows in self.sweeps.items():
             if _trained(rows):
-                yield f"report_{name}", sweep_figure(name, _trained(rows))
+                yield f"report_{name}", sweep_figure(name, rows)
         if _trained(self.others):
             yield "report", curves_figure(_trained(self.others))
 
