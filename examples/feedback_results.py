@@ -58,9 +58,9 @@ def row_cells(folder: Path, row: Row | None) -> list[str]:
     histories = [read_history(folder, row, result.experiment.seed) for result in row.results]
     if not histories:
         history = read_history(folder, row, row.experiment.seed)
-        curve = history["val_accuracy"]
-        accuracy = f"diverged in epoch {len(curve)}; {100 * max(curve):.2f} at best"
-        return [accuracy, f"{1 + curve.index(max(curve))}", angles_at_best([history])]
+        curve, best = history["val_accuracy"], best_index(history)
+        accuracy = f"diverged in epoch {len(curve)}; {100 * curve[best]:.2f} at best"
+        return [accuracy, f"{1 + best}", angles_at_best([history])]
     diverged = f", {row.diverged} diverged" if row.diverged else ""
     accuracy = row.cell("accuracy", 2) + diverged
     return [accuracy, row.cell("epochs_to_best"), angles_at_best(histories)]
@@ -70,13 +70,16 @@ def angles_at_best(histories: list[dict]) -> str:
     """Returns the angle at each layer: the mean over the runs, each at its best epoch."""
     angles = []
     for name in measured(histories[0], "feedback_angle"):
-        at_best = [
-            run[name][run["val_accuracy"].index(max(run["val_accuracy"]))] for run in histories
-        ]
+        at_best = [run[name][best_index(run)] for run in histories]
         known = [angle for angle in at_best if angle is not None]
         if known:
             angles.append(f"{fmean(known):.0f}")
     return ", ".join(angles)
+
+
+def best_index(history: dict) -> int:
+    """Returns the best epoch, counted from 0: the first with the highest accuracy."""
+    return history["val_accuracy"].index(max(history["val_accuracy"]))
 
 
 def draw(folder: Path, rows: dict[tuple[str, str], Row]) -> Figure:
