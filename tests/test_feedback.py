@@ -229,6 +229,33 @@ def test_a_convolutions_errors_come_down_through_the_other_kernel(kind):
     np.testing.assert_allclose(change, LEARNING_RATE * update, atol=1e-5)
 
 
+@pytest.mark.parametrize("padding", ["valid", "same", "causal"])
+def test_a_one_dimensional_convolution_learns_as_the_same_one_in_two_dimensions(padding):
+    trained = []
+    for dimensions in (1, 2):
+        inputs = activity = keras.Input((9, 2))
+        if dimensions == 2:
+            activity = keras.layers.Reshape((9, 1, 2))(inputs)
+        for _ in range(2):
+            if dimensions == 1:
+                layer = keras.layers.Conv1D(3, 3, padding=padding, activation="relu")
+            elif padding == "causal":
+                activity = keras.layers.ZeroPadding2D(((2, 0), (0, 0)))(activity)
+                layer = keras.layers.Conv2D(3, (3, 1), activation="relu")
+            else:
+                layer = keras.layers.Conv2D(3, (3, 1), padding=padding, activation="relu")
+            activity = layer(activity)
+        outputs = dense(CLASSES, 3)(keras.layers.Flatten()(activity))
+        model = compiled(EBP, inputs, outputs, feedback="learned")
+        rng = np.random.default_rng(4)
+        model.set_weights([rng.normal(size=weight.shape) for weight in model.get_weights()])
+        for step in range(2):
+            model.train_on_batch(*some_trials((9, 2), seed=step))
+        trained.append([weight.reshape(-1) for weight in model.get_weights()])
+    for a, b in zip(*trained, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("mode", "network"),
     [

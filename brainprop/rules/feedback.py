@@ -245,7 +245,7 @@ def _product_method(layer: keras.Layer) -> str | None:
     known = {id(getattr(layer, name, None)) for name in ("kernel", "bias")}
     if not {id(weight) for weight in layer.weights} <= known:
         return None
-    if type(layer).call is keras.layers.Dense.call:
+    if type(layer).call in (keras.layers.Dense.call, keras.layers.Conv1D.call):
         return "call"
     return "convolution_op" if hasattr(layer, "convolution_op") else None
 
@@ -299,6 +299,8 @@ class _Carrier(_Around):
         replacement: Callable = self._dense
         if self.method == "convolution_op":
             replacement = functools.partial(self._connected, self.layer.convolution_op)
+        elif isinstance(self.layer, keras.layers.Conv1D):
+            replacement = self._conv1d
         with _replaced(self.layer, self.method, replacement):
             return self.layer(inputs)
 
@@ -308,6 +310,19 @@ class _Carrier(_Around):
         outputs = self._connected(keras.ops.matmul, inputs, layer.kernel)
         outputs = outputs if layer.bias is None else keras.ops.add(outputs, layer.bias)
         return outputs if layer.activation is None else layer.activation(outputs)
+
+    def _conv1d(self, inputs):
+        """Computes what Keras's `Conv1D.call` does, which does not use `convolution_op`."""
+        layer, padding = self.layer, self.layer.padding
+        if padding == "causal":
+            inputs, padding = keras.ops.pad(inputs, layer._compute_causal_padding()), "valid"
+
+        def product(inputs, kernel):
+            dilation, layout = layer.dilation_rate, layer.data_format
+            return keras.ops.conv(inputs, kernel, layer.strides, padding, layout, dilation)
+
+        with _replaced(layer, "convolution_op", functools.partial(self._connected, product)):
+            return keras.layers.Conv2D.call(layer, inputs)
 
     def _connected(self, product: Callable, inputs, kernel) -> tf.Tensor:
         """Returns the product of inputs and kernel, whose gradient takes the other way back."""
