@@ -392,6 +392,19 @@ def test_layers_that_feedback_cannot_pass_are_refused_in_one_line(mode, layer):
     assert "\n" not in str(caught.value)
 
 
+class OwnConvolution(keras.layers.Conv2D):
+    """It has a `convolution_op`, and does not use it."""
+
+    def call(self, inputs):
+        return keras.ops.conv(inputs, self.kernel)
+
+
+def test_a_convolution_that_does_not_use_its_convolution_op_is_refused():
+    model = image_network(OwnConvolution(3, 3), feedback="random")
+    with pytest.raises(BrainPropError, match="does not use its convolution_op"):
+        model.train_on_batch(*some_trials((6, 5, 2)))
+
+
 @pytest.mark.parametrize("mode", OWN)
 def test_any_layer_may_be_the_first(mode):
     """It passes nothing down."""

@@ -301,8 +301,16 @@ class _Carrier(_Around):
             replacement = functools.partial(self._connected, self.layer.convolution_op)
         elif isinstance(self.layer, keras.layers.Conv1D):
             replacement = self._conv1d
+        self.connects = False
         with _replaced(self.layer, self.method, replacement):
-            return self.layer(inputs)
+            outputs = self.layer(inputs)
+        if not self.connects:
+            raise BrainPropError(
+                f"the layer {self.layer.name!r} ({type(self.layer).__name__}) does not use its "
+                "convolution_op, so it has no feedback but the transposed kernel: use it in the "
+                "layer's call, or use symmetric feedback"
+            )
+        return outputs
 
     def _dense(self, inputs, training=None):
         """Computes what Keras's `Dense.call` does."""
@@ -326,6 +334,7 @@ class _Carrier(_Around):
 
     def _connected(self, product: Callable, inputs, kernel) -> tf.Tensor:
         """Returns the product of inputs and kernel, whose gradient takes the other way back."""
+        self.connects = True
 
         @tf.custom_gradient
         def connected(inputs, kernel, kept):
