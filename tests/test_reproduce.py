@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 from made_up_runs import write_run
+from PIL import Image
 from programs import WAIT_FOR_GO, Program, wait_until
 
 from brainprop.common.durations import duration
@@ -440,6 +441,18 @@ def test_a_damaged_result_is_told(tmp_path, capsys):
     captured = capsys.readouterr()
     assert "move it elsewhere to have the run repeated" in captured.err
     assert captured.out.startswith("0 of 1 runs finished")
+
+
+def test_a_result_of_another_folder_of_images_of_that_name_is_not_taken(tmp_path, capsys):
+    for place in ("a", "b"):
+        for label in ("cat", "dog"):
+            (tmp_path / place / "pets" / label).mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(tmp_path / place / "pets" / label / "1.png")
+    write_run(tmp_path, Experiment(str(tmp_path / "a" / "pets"), "conv", "EBP"), [0.9])
+    options = ("--architectures", "conv", "--algorithms", "EBP", "--seeds", "1")
+    arguments = ("--datasets", str(tmp_path / "b" / "pets"), *options, "--results", str(tmp_path))
+    assert reproduce.main([*arguments]) == 2
+    assert f"is of {tmp_path / 'a' / 'pets'}" in capsys.readouterr().err
 
 
 def test_a_damaged_result_does_not_keep_the_others_from_running(tmp_path, capsys):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from brainprop.common.errors import BrainPropError, StdoutLost
+from brainprop.common.errors import BrainPropError, StdoutLost, printable
 from brainprop.common.files import atomic_write, writing
 from brainprop.common.startup import start_tensorflow
 from brainprop.experiments import Experiment, data_for
@@ -41,12 +41,18 @@ class Attempt:
 
 
 def finished(files: RunFiles) -> Attempt:
-    """Returns what became of a finished run. It failed if its result cannot be read."""
+    """Returns what became of a finished run: failed if its result is damaged or another run's.
+
+    Folders of images can have one name in different places.
+    """
     try:
-        diverged = read_summary(files.result).diverged
+        result = read_summary(files.result)
     except BrainPropError as error:
         return Attempt(Status.FAILED, str(error))
-    status = Status.DIVERGED if diverged else Status.FINISHED
+    if result.experiment.dataset != files.experiment.dataset:
+        other = f"{printable(files.result)} is of {printable(result.experiment.dataset)}"
+        return Attempt(Status.FAILED, f"{other}: give this run another folder for --results")
+    status = Status.DIVERGED if result.diverged else Status.FINISHED
     return Attempt(status, status.value)
 
 

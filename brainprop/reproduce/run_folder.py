@@ -36,6 +36,7 @@ class RunFiles:
     """The files of a run in the folder of all runs. Runs of different settings share none.
 
     Attributes:
+        experiment: The run.
         name: Data set, architecture, algorithm, seed, and the settings that are not the paper's.
         result: The summary of the finished run.
         weights: The weights of the best epoch.
@@ -44,6 +45,7 @@ class RunFiles:
     """
 
     def __init__(self, folder: Path, experiment: Experiment):
+        self.experiment = experiment
         overrides = experiment.overrides().items()
         settings = "".join(f"_{name}={value}" for name, value in overrides)
         self.name = f"{experiment.name}_seed{experiment.seed}{settings}"
