@@ -509,6 +509,10 @@ def test_hold_out_takes_the_same_part_of_every_class(data):
     other = hold_out((images, labels), 0.2, seed=2)[1][0]
     np.testing.assert_array_equal(taken, again)
     assert np.any(taken != other)
+    for given in (labels[:, None], np.eye(10)[labels]):
+        _, (found, found_labels) = hold_out((images, given), 0.2, seed=1)
+        np.testing.assert_array_equal(found, taken)
+        assert found_labels.shape == (len(taken), *given.shape[1:])
     with pytest.raises(BrainPropError, match="holding out 0.01"):
         hold_out((images[:5], labels[:5]), 0.01, seed=1)
 

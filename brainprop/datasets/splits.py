@@ -74,7 +74,7 @@ def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """Chooses a random part of every class to set aside.
 
     Args:
-        labels: Shape `(n,)`.
+        labels: Integers, shape `(n,)` or `(n, 1)`, or by class, shape `(n, classes)`.
         fraction: The part of each class, in (0, 1), rounded to whole images.
         seed: Of the draw.
 
@@ -86,6 +86,8 @@ def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     """
     rng = np.random.default_rng(seed)
     taken = np.zeros(len(labels), bool)
+    if labels[:1].size > 1:
+        labels = labels.argmax(axis=1)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         taken[rng.choice(members, round(fraction * len(members)), replace=False)] = True
