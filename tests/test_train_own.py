@@ -53,6 +53,16 @@ def test_a_table_is_learned_and_the_best_epoch_kept(rule, table, tmp_path):
     assert saved[0].name == f"own_{rule.__name__}_weights.h5" and len(saved) >= 4
 
 
+def test_the_best_weights_are_those_that_were_validated(table):
+    """The callback validates averaged weights, and trains on with the others."""
+    model = network(EBP, keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=0.95))
+    watch = keras.callbacks.SwapEMAWeights()
+    done = train(model, table, epochs=3, callbacks=[watch], **QUIET)
+    assert evaluate(model, *table[1]).loss == pytest.approx(
+        done.history["val_loss"][done.best_epoch - 1], rel=1e-5
+    )
+
+
 def test_the_names_of_the_classes_are_kept(table):
     done = train(network(), table, epochs=1, class_names=["a", "b", "c"], **QUIET)
     assert done.class_names == ("a", "b", "c")

@@ -38,11 +38,15 @@ class BestWeights(keras.callbacks.Callback):
                 'the best epoch is chosen by accuracy: compile the model with metrics=["accuracy"]'
             )
 
+    def on_test_begin(self, logs=None):
+        # A callback can validate other weights than those that it trains, as `SwapEMAWeights` does.
+        self.validated = self.model.get_weights()
+
     def on_epoch_end(self, epoch, logs=None):
         better = self.weights is None or logs["val_accuracy"] > self.accuracy
         if better and not has_diverged(self.model.history.history):
             self.epoch, self.accuracy = epoch + 1, logs["val_accuracy"]
-            self.weights = self.model.get_weights()
+            self.weights = self.validated
 
 
 class LearningRate(keras.callbacks.Callback):
