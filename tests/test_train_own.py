@@ -63,6 +63,14 @@ def test_the_best_weights_are_those_that_were_validated(table):
     )
 
 
+def test_the_losses_that_layers_add_are_evaluated(table):
+    model = network(EBP, layers=[keras.layers.ActivityRegularization(l2=0.1)])
+    images, labels = (np.concatenate([part] * 3)[:140] for part in table[1])
+    loss, accuracy = model.evaluate(images, labels, batch_size=128, verbose=0)
+    found = evaluate(model, images, labels)
+    assert (found.loss, found.accuracy) == pytest.approx((loss, accuracy), rel=1e-5)
+
+
 def test_the_names_of_the_classes_are_kept(table):
     done = train(network(), table, epochs=1, class_names=["a", "b", "c"], **QUIET)
     assert done.class_names == ("a", "b", "c")

@@ -58,9 +58,23 @@ def evaluate(model: LearningRule, images: np.ndarray, labels: np.ndarray) -> Eva
         BrainPropError: If the device fails.
     """
     outputs, labels = predict(model, images), np.asarray(labels)
-    loss = float(model.compute_loss(y=labels, y_pred=outputs))
+    loss = _loss(model, images, labels, outputs)
     by_class = labels.ndim == 2 and labels.shape[1] == outputs.shape[1]
     return Evaluation(outputs, labels.argmax(1) if by_class else labels.reshape(-1), loss)
+
+
+def _loss(model: LearningRule, images, labels: np.ndarray, outputs: np.ndarray) -> float:
+    """Returns the mean loss, with the regularization losses."""
+    if not any(layer._losses for layer in model._flatten_layers()):
+        return float(model.compute_loss(y=labels, y_pred=outputs))
+    # Losses that layers add in their calls belong to a batch, so each is computed again.
+    scaled, losses = takes_scaled_images(model), []
+    for batch, targets in evaluation_batches(
+        np.asarray(images), labels, EVALUATION_BATCH_SIZE, scaled
+    ):
+        loss = model.compute_loss(y=targets, y_pred=model(batch, training=False))
+        losses.append(float(loss) * len(batch))
+    return sum(losses) / len(labels)
 
 
 def predict(model: LearningRule, images: np.ndarray) -> np.ndarray:
