@@ -158,6 +158,7 @@ def test_the_command_line_wins_over_settings_from_a_file(tmp_path, monkeypatch):
         ({"jit_compile": 1}, "jit_compile must be true or false"),
         ({"rule_arguments": {"x": 1}}, "EBP has no x"),
         ({"dataset": 3, "architecture": None}, ""),
+        ({"dataset": None, "architecture": "conv", "algorithm": "EBP"}, "unknown data set 'None'"),
         ("[1, 2]", "it holds no settings"),
         ('{"settings": 3}', "it holds no settings"),
         ("{", "is damaged"),

@@ -131,7 +131,7 @@ def dataset_name(dataset: str | os.PathLike) -> str:
     Raises:
         BrainPropError: If it is neither.
     """
-    name = os.fspath(dataset)
+    name = os.fspath(dataset) if isinstance(dataset, os.PathLike) else str(dataset)
     try:
         return known_name("data set", name, DATASETS)
     except BrainPropError as error:
