@@ -9,7 +9,7 @@ import pytest
 from brainprop import EBP, BrainProp, Experiment, build_model, evaluate, measure, save_run, train
 from brainprop.common.errors import BrainPropError
 from brainprop.training.progress import Progress
-from brainprop.training.run import MAX_LOSS, Outcome, has_diverged
+from brainprop.training.run import MAX_LOSS, Outcome, Schedule, has_diverged
 
 QUIET = {"verbose": 0, "batch_size": 16}
 
@@ -224,6 +224,39 @@ def test_own_networks_resume_bit_for_bit(table, tmp_path):
         np.testing.assert_array_equal(a, b)
     with pytest.raises(BrainPropError, match="another run .*seed 1 there, 2 here"):
         train(network(), table, seed=2, checkpoint_dir=tmp_path, resume=True, **QUIET)
+
+
+def test_another_rule_or_optimizer_is_another_run(table, tmp_path):
+    adam, settings = keras.optimizers.Adam, {"checkpoint_dir": tmp_path, "resume": True, **QUIET}
+    train(network(optimizer=adam(0.01)), table, epochs=1, **settings)
+    for optimizer, rule, difference in (
+        (adam(0.01, beta_1=0.5), {}, "optimizer's beta_1 0.9 there, 0.5 here"),
+        (keras.optimizers.Adamax(0.01), {}, "optimizer's class Adam there, Adamax here"),
+        (adam(0.01), {"exploration_rate": 1}, "rule's exploration_rate 0.02 there, 1.0 here"),
+        (adam(0.01), {"feedback": "random"}, "rule's feedback symmetric there, random here"),
+    ):
+        with pytest.raises(BrainPropError, match=f"another run .*{difference}"):
+            train(network(optimizer=optimizer, **rule), table, epochs=2, **settings)
+
+
+def test_a_checkpoint_that_does_not_tell_the_rule_is_resumed(table, tmp_path, monkeypatch):
+    """Those of earlier versions."""
+    settings = {"checkpoint_dir": tmp_path, "resume": True, **QUIET}
+    with monkeypatch.context() as earlier:
+        earlier.setattr(
+            Schedule, "settings", lambda self: vars(self) | {"rule": None, "optimizer": None}
+        )
+        train(network(), table, epochs=1, **settings)
+    assert train(network(), table, epochs=2, **settings).epochs == 2
+
+
+def test_the_learning_rate_of_a_resumed_optimizer_is_told(table, tmp_path, capsys):
+    settings = {"checkpoint_dir": tmp_path, "resume": True, **QUIET}
+    train(network(optimizer=keras.optimizers.Adam(0.01)), table, epochs=1, **settings)
+    assert not capsys.readouterr().err
+    done = train(network(optimizer=keras.optimizers.Adam(0.5)), table, epochs=2, **settings)
+    assert done.history["learning_rate"] == pytest.approx([0.01, 0.01])
+    assert "learning rate 0.01 is the checkpoint's" in capsys.readouterr().err
 
 
 BAD = [

@@ -212,14 +212,14 @@ class LearningRule(keras.Model):
         super().compile(*args, loss=loss, loss_weights=loss_weights, **kwargs)
 
     def get_config(self):
-        return super().get_config() | self._arguments()
+        return super().get_config() | self.arguments()
 
     def get_compile_config(self):
         """Includes the rule's arguments, which `clone_model` would lose."""
         config = super().get_compile_config()
-        return config and config | {"rule": self._arguments()}
+        return config and config | {"rule": self.arguments()}
 
-    def _arguments(self) -> dict:
+    def arguments(self) -> dict:
         """Returns the rule's own arguments, as `__init__` takes them, if not the defaults."""
         if self.feedback.mode == "symmetric":
             return {}

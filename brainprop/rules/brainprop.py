@@ -149,8 +149,8 @@ class BrainProp(LearningRule):
             self.seed_generator.state.assign(fresh.state)
         super().compile_from_config(config)
 
-    def _arguments(self):
-        return super()._arguments() | {name: getattr(self, name) for name in _ARGUMENTS}
+    def arguments(self):
+        return super().arguments() | {name: getattr(self, name) for name in _ARGUMENTS}
 
 
 def greedy_class(q: tf.Tensor) -> tf.Tensor:

@@ -245,7 +245,8 @@ def _product_method(layer: keras.Layer) -> str | None:
     known = {id(getattr(layer, name, None)) for name in ("kernel", "bias")}
     if not {id(weight) for weight in layer.weights} <= known:
         return None
-    if type(layer).call in (keras.layers.Dense.call, keras.layers.Conv1D.call):
+    one_dimensional = isinstance(layer, keras.layers.Conv1D)
+    if type(layer).call is (keras.layers.Conv1D if one_dimensional else keras.layers.Dense).call:
         return "call"
     return "convolution_op" if hasattr(layer, "convolution_op") else None
 

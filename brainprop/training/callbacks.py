@@ -4,6 +4,7 @@ import csv
 import itertools
 import math
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import atomic_write
 from brainprop.training.checkpoints import Checkpoint, CheckpointFolder
-from brainprop.training.run import MAX_LOSS, has_diverged
+from brainprop.training.run import MAX_LOSS, Schedule, has_diverged
 
 
 class BestWeights(keras.callbacks.Callback):
@@ -67,8 +68,7 @@ class LearningRate(keras.callbacks.Callback):
             self.model.optimizer.learning_rate = rate
 
     def on_epoch_end(self, epoch, logs=None):
-        rate = keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)
-        logs["learning_rate"] = float(rate)
+        logs["learning_rate"] = _learning_rate(self.model)
         logs["seconds"] = time.perf_counter() - self.start
 
 
@@ -161,8 +161,18 @@ class Checkpointing(keras.callbacks.Callback):
                 f"the checkpoint of epoch {checkpoint.epoch} in {self.folder.directory} is of "
                 "another network: choose another folder for checkpoints"
             )
+        rate = _learning_rate(model)
         for variable, value in zip(variables, checkpoint.variables, strict=True):
             variable.assign(value)
+        settings = self.folder.settings
+        by_optimizer = isinstance(settings, Schedule) and settings.learning_rate is None
+        changes = by_optimizer and "learning_rate" in (settings.optimizer or {})
+        if by_optimizer and not changes and _learning_rate(model) != rate:
+            print(
+                f"the learning rate {_learning_rate(model):g} is the checkpoint's, not {rate:g}, "
+                "with which the model is compiled",
+                file=sys.stderr,
+            )
         self.progress.epoch = list(range(checkpoint.epoch))
         self.progress.history.update(checkpoint.history)
         self.best.epoch, self.best.accuracy = checkpoint.best_epoch, checkpoint.best_accuracy
@@ -186,6 +196,10 @@ class Checkpointing(keras.callbacks.Callback):
                 data=self.folder.data,
             )
         )
+
+
+def _learning_rate(model: keras.Model) -> float:
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
 
 
 def _variables(model: keras.Model) -> list:

@@ -220,14 +220,21 @@ def _check_settings(stored: dict, settings: Experiment | Schedule, path: Path) -
             f"{path} is another version's, with the setting {ascii(min(unknown))}: update "
             "BrainProp, or choose another folder for checkpoints"
         )
-    there, here = defaults | stored, defaults | settings.settings()
+    there, here = _flat(defaults | stored), _flat(defaults | settings.settings())
     differences = [
         f"{name} {there[name]} there, {here[name]} here"
-        for name in defaults
-        if name not in ADJUSTABLE and there[name] != here[name]
+        for name in there
+        if name in here and name not in ADJUSTABLE and there[name] != here[name]
     ]
     if differences:
         raise BrainPropError(
             f"{path} belongs to another run ({'; '.join(differences)}): "
             "give the same settings or choose another folder for checkpoints"
         )
+
+
+def _flat(settings: dict) -> dict:
+    """Returns settings with those of a custom network's rule and optimizer among them."""
+    parts = {name: settings.pop(name, None) or {} for name in ("rule", "optimizer")}
+    own = {f"{name}'s {key}": value for name, part in parts.items() for key, value in part.items()}
+    return settings | own

@@ -66,8 +66,10 @@ def train(
         data: `((x_train, y_train), (x_test, y_test))`. Shapes `(n, ...)` and, for integer labels,
             `(n,)` or `(n, 1)`; labels can also be one-hot. Arrays are taken as they are, as in
             Keras's `fit`, except for the paper's networks: uint8 images are divided by 255 for
-            them. The best epoch is chosen on the test set, as in the paper, unless the experiment
-            has a `validation_split`. Defaults to the experiment's own data.
+            them. An experiment's `max_train_samples`, `max_eval_samples` and `classes` are not
+            applied to given data: `brainprop.experiments.data_for` does that. The best epoch is
+            chosen on the test set, as in the paper, unless the experiment has a `validation_split`.
+            Defaults to the experiment's own data.
         epochs: Train for at most so many epochs. Defaults to 500; here and below, an
             experiment's default is its own value.
         patience: Stop after so many epochs without progress. Defaults to 45.

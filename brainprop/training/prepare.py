@@ -1,6 +1,7 @@
 """What `train` starts from: settings, model and data, checked, from the arguments it is given."""
 
 import dataclasses
+import json
 from typing import Any
 
 import keras
@@ -74,7 +75,13 @@ def _schedule(model: LearningRule, given: dict) -> Schedule:
             "has no: leave it out"
         )
     rate = config["learning_rate"] if "halving_epochs" in given else None
-    return Schedule(model.name, type(model).__name__, rate, **given)
+    # Checkpoints restore the learning rate, and all that seeds have drawn.
+    left_out = {"name", "learning_rate"} if is_number else {"name"}
+    own = {key: value for key, value in config.items() if key not in left_out}
+    own = json.loads(json.dumps({"class": type(optimizer).__name__, **own}, default=str))
+    rule = {"feedback": model.feedback.mode, **model.arguments()}
+    rule = {key: value for key, value in rule.items() if not key.endswith("seed")}
+    return Schedule(model.name, type(model).__name__, rate, rule=rule, optimizer=own, **given)
 
 
 def _checked_data(model: LearningRule, data) -> Data:

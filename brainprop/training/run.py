@@ -46,6 +46,9 @@ class Schedule:
         patience: Stop after so many epochs without progress in validation accuracy.
         min_delta: The smallest rise in validation accuracy that counts as progress.
         batch_size: The number of images in a step.
+        rule: The arguments of the model's rule, without seeds; `None` if unknown.
+        optimizer: The optimizer's class and settings, without its learning rate if that is a
+            number; `None` if unknown.
 
     Raises:
         BrainPropError: If a number is out of the range that it has in an `Experiment`.
@@ -60,6 +63,8 @@ class Schedule:
     patience: int = Experiment.patience
     min_delta: float = Experiment.min_delta
     batch_size: int = ARCHITECTURES["dense"].batch_size
+    rule: dict | None = None
+    optimizer: dict | None = None
 
     def __post_init__(self):
         for setting in settings_fields():
