@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Avalanche 0.6.0 (avalanche-lib on PyPI; PyTorch 2.13.0, Python 3.11): on a CPU, SynapticIntelligence does nothing.
-# The plugin notes the weights before and after each step by detach().cpu().flatten(). From a GPU (not run) this is a copy, on a
-# CPU a view of the weights themselves, which the optimizer changes in place. So "before" equals "after", each
-# importance is zero, and the old weights to stay close to are always the current ones. No error, no warning,
+# The plugin notes the weights before and after each step by detach().cpu().flatten(). From a GPU (not run) this is a
+# copy, on a CPU a view of the weights themselves, which the optimizer changes in place. So "before" equals "after",
+# each importance is zero, and the old weights to stay close to are always the current ones. No error, no warning,
 # for any si_lambda. The strategy of this name uses the same plugin. The way out is an extract_weights that copies.
 # With it, the importances are those of the formula, but cut off at 0.001, a limit that no argument sets. In plain SGD,
 # the formula gives 1 / (learning rate * steps) or more for any weight that moves noticeably. So, with fewer than
