@@ -113,6 +113,19 @@ def test_weights_for_part_of_the_classes_know_which(tmp_path, capsys):
     assert "--classes 3 --seed 2" in refused(capsys, *row, "--seed", 1, *predict)
 
 
+def test_no_image_that_weights_were_trained_on_is_drawn_to_test_them(tmp_path, capsys):
+    pets, weights = write_folder(tmp_path / "pets", [""]), "pets_smallconv_EBP_weights.h5"
+    row = (pets, "smallconv", "EBP")
+    run(capsys, *row, "--batch-size", 8, "--epochs", 1, "-s", "--output-dir", tmp_path)
+    assert "with --seed 1: leave" in refused(capsys, *row, "-l", tmp_path / weights, "--seed", 2)
+    (pets / "red" / "0.png").unlink()
+    error = refused(capsys, *row, "-l", tmp_path / weights)
+    assert "had 72 images, and it has 71" in error
+    run(capsys, *row, "-l", tmp_path / weights, "--predict", pets / "red" / "1.png")
+    (tmp_path / "pets_smallconv_EBP_history.json").unlink()
+    run(capsys, *row, "-l", tmp_path / weights, "--seed", 2)
+
+
 def test_a_damaged_history_beside_weights_does_not_matter(tmp_path, capsys):
     row, few = ("MNIST", "small", "BrainProp"), ("--max-eval-samples", 100)
     trained = (*few, "--max-train-samples", 128, "--epochs", 1)

@@ -6,9 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from brainprop.common.errors import BrainPropError
-from brainprop.datasets.folder import CHANNELS
+from brainprop.datasets.folder import CHANNELS, ImageFolder
 from brainprop.datasets.table import DATASETS, Dataset
 from brainprop.experiments import Experiment
+
+# Settings that leave images out of the two sets.
+_PARTS = ("classes", "max_train_samples", "max_eval_samples", "validation_split")
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,7 @@ class Origin:
     # `seed`, `classes` and `image_size`, if they chose classes or images.
     settings: dict = field(default_factory=dict)
     class_names: tuple[str, ...] = ()  # In the order of their labels; empty if unknown.
+    images: int | None = None  # Training and test images together, if the run took all.
 
     @classmethod
     def of(cls, weights: Path) -> "Origin":
@@ -26,11 +30,12 @@ class Origin:
         for name in (f"{stem}_history.json", f"{stem}.json"):
             with suppress(OSError, ValueError, KeyError, AttributeError, TypeError):
                 content = json.loads(weights.with_name(name).read_text(encoding="utf-8"))
-                names = ("seed", "classes", "image_size")
-                chosen = {name: content["settings"].get(name) for name in names}
+                settings = content["settings"]
+                chosen = {name: settings.get(name) for name in ("seed", "classes", "image_size")}
                 chosen = {name: value for name, value in chosen.items() if value is not None}
                 class_names = tuple(map(str, content.get("class_names", ())))
-                return cls(chosen if chosen.keys() > {"seed"} else {}, class_names)
+                images = None if any(map(settings.get, _PARTS)) else sum(content["images"].values())
+                return cls(chosen if chosen.keys() > {"seed"} else {}, class_names, images)
         return cls()
 
     def dataset_row(self, experiment: Experiment) -> Dataset:
@@ -46,7 +51,7 @@ class Origin:
         )
 
     def check(self, experiment: Experiment, weights: Path, predict: bool) -> None:
-        """Checks that labels mean what they meant in training.
+        """Checks that labels mean what they meant in training, and that test images are none of it.
 
         A folder of images need not be there to `predict` the classes of other pictures.
 
@@ -66,4 +71,18 @@ class Origin:
             raise BrainPropError(
                 f"{weights} was trained on other classes than {experiment.dataset} has "
                 f"({', '.join(sorted(others)[:5])}): give the folder that it was trained on"
+            )
+        folder = ImageFolder(Path(experiment.dataset))
+        if isinstance(folder.test, slice):  # The folder has a test set.
+            return
+        # Another draw of test images would have images among them that it was trained on.
+        if seed not in (None, experiment.seed):
+            raise BrainPropError(
+                f"the test images of {weights} were drawn with --seed {seed}: leave --seed out"
+            )
+        if self.images not in (None, len(folder.paths)):
+            raise BrainPropError(
+                f"{weights} was trained when {experiment.dataset} had {self.images} images, and it "
+                f"has {len(folder.paths)}, from which other test images are drawn: put new test "
+                "images into another folder, as train/CLASS and test/CLASS"
             )
