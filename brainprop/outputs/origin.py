@@ -21,6 +21,7 @@ class Origin:
     # `seed`, `classes` and `image_size`, if they chose classes or images.
     settings: dict = field(default_factory=dict)
     class_names: tuple[str, ...] = ()  # In the order of their labels; empty if unknown.
+    dataset: str = ""  # A folder's path is absolute.
     images: int | None = None  # Training and test images together, if the run took all.
 
     @classmethod
@@ -35,7 +36,8 @@ class Origin:
                 chosen = {name: value for name, value in chosen.items() if value is not None}
                 class_names = tuple(map(str, content.get("class_names", ())))
                 images = None if any(map(settings.get, _PARTS)) else sum(content["images"].values())
-                return cls(chosen if chosen.keys() > {"seed"} else {}, class_names, images)
+                chosen = chosen if chosen.keys() > {"seed"} else {}
+                return cls(chosen, class_names, settings["dataset"], images)
         return cls()
 
     def dataset_row(self, experiment: Experiment) -> Dataset:
@@ -73,8 +75,8 @@ class Origin:
                 f"({', '.join(sorted(others)[:5])}): give the folder that it was trained on"
             )
         folder = ImageFolder(Path(experiment.dataset))
-        if isinstance(folder.test, slice):  # The folder has a test set.
-            return
+        if isinstance(folder.test, slice) or experiment.dataset != self.dataset:
+            return  # It has a test set, or it is another folder.
         # Another draw of test images would have images among them that it was trained on.
         if seed not in (None, experiment.seed):
             raise BrainPropError(
