@@ -53,6 +53,17 @@ def test_a_table_is_learned_and_the_best_epoch_kept(rule, table, tmp_path):
     assert saved[0].name == f"own_{rule.__name__}_weights.h5" and len(saved) >= 4
 
 
+def test_an_epoch_ends_with_its_last_step_in_an_execution_of_several(table):
+    """96 images are six steps, which executions of four steps do not divide."""
+    model = network()
+    model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"], steps_per_execution=4)
+    done = train(model, table, epochs=2, **QUIET)
+    assert model.optimizer.iterations == 12 and model.steps_per_execution == 4
+    assert done.history["loss"] == pytest.approx(
+        train(network(), table, epochs=2, **QUIET).history["loss"]
+    )
+
+
 def test_the_best_weights_are_those_that_were_validated(table):
     """The callback validates averaged weights, and trains on with the others."""
     model = network(EBP, keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=0.95))

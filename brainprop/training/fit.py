@@ -150,13 +150,14 @@ def train(
         progress.print_setting(model.count_params())
     scaled = takes_scaled_images(model)
     _build_metrics(model, train_set[1])
-    with _full_batches(model, settings):
+    steps = math.ceil(len(train_set[0]) / settings.batch_size)
+    with _full_batches(model, settings), _whole_executions(model, steps):
         failure = _fit(
             model,
             interruption,
             x=training_batches(*train_set, settings.batch_size, settings.seed, first_epoch, scaled),
             validation_data=evaluation_batches(*validation_set, EVALUATION_BATCH_SIZE, scaled),
-            steps_per_epoch=math.ceil(len(train_set[0]) / settings.batch_size),
+            steps_per_epoch=steps,
             initial_epoch=first_epoch,
             # With no epoch left, Keras only lets the callbacks restore the run.
             epochs=first_epoch if finished else settings.epochs,
@@ -213,6 +214,30 @@ def _full_batches(model: LearningRule, settings: Experiment | Schedule) -> Itera
         model.update_batch_size = usual
         if rate is not None:
             model.optimizer.learning_rate = rate
+
+
+@contextmanager
+def _whole_executions(model: LearningRule, steps: int) -> Iterator[None]:
+    """Lowers `steps_per_execution` to a divisor of an epoch's steps; afterwards, it is as before.
+
+    The batches are endless, so Keras's last execution would take some of the next epoch's.
+    """
+    usual = model.steps_per_execution
+    fitting = math.gcd(usual, steps)
+    if fitting == usual:
+        yield
+        return
+    try:
+        _set_steps_per_execution(model, fitting)
+        yield
+    finally:
+        _set_steps_per_execution(model, usual)
+
+
+def _set_steps_per_execution(model: LearningRule, steps: int) -> None:
+    model.steps_per_execution = steps
+    # Functions that were traced before would keep the number of steps.
+    model.train_function = model.test_function = model.predict_function = None
 
 
 def _fit(model: LearningRule, interruption: Interruption, **arguments) -> BrainPropError | None:
