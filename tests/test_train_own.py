@@ -237,6 +237,19 @@ def test_own_networks_resume_bit_for_bit(table, tmp_path):
         train(network(), table, seed=2, checkpoint_dir=tmp_path, resume=True, **QUIET)
 
 
+def test_weights_that_are_swapped_after_each_epoch_are_swapped_back_when_resumed(table, tmp_path):
+    def run(epochs, **kwargs):
+        model = network(EBP, keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.9))
+        watch = keras.callbacks.SwapEMAWeights(swap_on_epoch=True)
+        return train(model, table, epochs=epochs, callbacks=[watch], **QUIET, **kwargs)
+
+    whole = run(4, checkpoint_dir=tmp_path / "whole")
+    run(2, checkpoint_dir=tmp_path / "parts")
+    resumed = run(4, checkpoint_dir=tmp_path / "parts", resume=True)
+    for name in ("loss", "val_loss"):
+        assert resumed.history[name] == whole.history[name]
+
+
 def test_another_rule_or_optimizer_is_another_run(table, tmp_path):
     adam, settings = keras.optimizers.Adam, {"checkpoint_dir": tmp_path, "resume": True, **QUIET}
     train(network(optimizer=adam(0.01)), table, epochs=1, **settings)

@@ -6,7 +6,7 @@ import math
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
@@ -136,6 +136,7 @@ class Checkpointing(keras.callbacks.Callback):
         folder: The folder of the checkpoints.
         history, best, stopping: The callbacks whose state belongs to the run. They come before
             this one.
+        others: The callbacks that the user gave. They come before this one, too.
     """
 
     def __init__(
@@ -144,12 +145,20 @@ class Checkpointing(keras.callbacks.Callback):
         history: History,
         best: BestWeights,
         stopping: keras.callbacks.EarlyStopping,
+        others: Sequence[keras.callbacks.Callback] = (),
     ):
         super().__init__()
+        self.others = others
         self.folder, self.progress, self.best, self.stopping = folder, history, best, stopping
 
     def on_train_begin(self, logs=None):
         checkpoint, model = self.folder.resumed, self.model
+        for callback in self.others:
+            if isinstance(callback, keras.callbacks.SwapEMAWeights) and callback.swap_on_epoch:
+                # A checkpoint holds the averaged weights in place of those that are trained, and
+                # the callback swaps them back. After the last epoch it would discard the latter.
+                callback._ema_weights_in_model = checkpoint is not None
+                callback.set_params(callback.params | {"epochs": math.inf})
         if checkpoint is None:
             return
         if not model.optimizer.built:  # Loss scaling, which float16 takes, adds variables late.

@@ -143,7 +143,7 @@ def train(
     if checkpoint_dir is not None:
         folder = CheckpointFolder(checkpoint_dir, settings, checksum(data), resume)
         first_epoch, finished = folder.epoch, folder.is_finished
-        watchers.append(Checkpointing(folder, history, best, stopping))
+        watchers.append(Checkpointing(folder, history, best, stopping, callbacks))
         if resume and verbose:
             print(folder.start)
     if not finished:
