@@ -99,14 +99,22 @@ def test_plain_sgd_starts_with_the_compiled_rate_and_is_halved_on_the_papers_sch
     assert float(model.optimizer.learning_rate) == pytest.approx(0.02)
 
 
+class CustomSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Has no `get_config`, which Keras's `fit` does not need."""
+
+    def __call__(self, step):
+        return 0.1 / (1 + keras.ops.cast(step, "float32"))
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: keras.optimizers.Adam(0.01),
         lambda: keras.optimizers.SGD(0.01, momentum=0.9),
+        lambda: keras.optimizers.SGD(CustomSchedule()),
         lambda: keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 6, 0.5)),
     ],
-    ids=["Adam", "momentum", "schedule"],
+    ids=["Adam", "momentum", "custom schedule", "schedule"],
 )
 def test_any_other_optimizer_is_left_as_it_was_compiled(make, table):
     """The same steps as by Keras's fit on the same batches, all of them full."""

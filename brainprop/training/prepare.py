@@ -63,10 +63,13 @@ def _schedule(model: LearningRule, given: dict) -> Schedule:
     """Returns how a model is trained: on the paper's schedule, or by its own optimizer alone."""
     optimizer: Any = model.optimizer
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # Loss scaling wraps it.
-    config = optimizer.get_config()
+    try:
+        config = optimizer.get_config()
+    except NotImplementedError:  # Of a custom schedule, as training by Keras needs none.
+        config = {"learning_rate": type(optimizer._learning_rate).__name__}
     is_number = isinstance(config["learning_rate"], float)
     is_sgd = type(optimizer) in (keras.optimizers.SGD, SGD)
-    is_plain = is_sgd and not config["momentum"] and is_number
+    is_plain = is_sgd and is_number and not config["momentum"]
     if is_plain:
         given = {"halving_epochs": Experiment.halving_epochs} | given
     if "halving_epochs" in given and not is_number:
