@@ -291,6 +291,28 @@ def test_the_figure_of_a_sweep_has_means_and_spread_at_the_values(tmp_path):
     assert "best accuracy" in epochs.get_ylabel()
 
 
+def test_a_sweep_keeps_runs_on_other_images_apart(tmp_path):
+    """Half of a data set and all of it, and two folders of one name."""
+    deep = ("TinyImageNet", "deep", "BrainProp")
+    runs = [(deep, 1, 50_000, 0.3), (deep, 2, 100_000, 0.4)]
+    runs += [((f"/{place}/pets", "conv", "EBP"), 1, 500, 0.5) for place in "ab"]
+    for number, (names, seed, training, accuracy) in enumerate(runs):
+        images = {"training": training, "validation": 100}
+        for rate in (0.2, 0.4):
+            rate += number * (names[0] == "/b/pets")
+            experiment = Experiment(*names, seed=seed, learning_rate=rate)
+            write_run(tmp_path, experiment, [accuracy], images=images)
+    report = Report(rows(tmp_path))
+    axes = sweep_figure("learning_rate", report.sweeps["learning_rate"]).axes[::2]
+    assert [axis.get_title() for axis in axes] == [
+        "TinyImageNet, deep, 100,000 images", "TinyImageNet, deep, 50,000 images",
+        "pets, conv, 500 images", "pets, conv, 500 images",
+    ]  # fmt: skip
+    points = [axis.containers[0].lines[0].get_ydata().tolist() for axis in axes]
+    assert points == [[40, 40], [30, 30], [50, 50], [50, 50]]
+    assert "| TinyImageNet | deep | BrainProp | 50,000 | 0.2 | 1 | 30.00 |" in report.markdown()
+
+
 def test_the_figure_of_a_sweep_marks_where_all_seeds_diverged(tmp_path):
     for algorithm, feedback, diverged_in in (
         ("BrainProp", "learned", None),

@@ -29,11 +29,11 @@ def curves_figure(rows: Sequence[Row]) -> Figure:
     The line is the mean of the seeds that still train in an epoch, as long as that is half of them
     or more. The band reaches from the lowest to the highest.
     """
-    panels = grouped(rows, _title)
+    panels = grouped(rows, lambda row: (row.experiment.dataset, _title(row)))
     columns = min(3, len(panels))
     lines = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(1 + 3.2 * columns, 0.7 + 2.7 * lines), layout="constrained")
-    for place, (title, panel) in enumerate(panels.items(), start=1):
+    for place, ((_, title), panel) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(lines, columns, place, ylabel="validation accuracy [%]")
         set_wrapped_title(axes, title)
         for row in panel:
@@ -75,16 +75,22 @@ def sweep_figure(name: str, rows: Sequence[Row]) -> Figure:
     The line is the mean of the seeds; between names, which have no order, there is none. The bars
     reach from the lowest to the highest. Where all seeds diverged, the figure says so.
     """
-    panels = grouped(
-        rows, lambda row: (row.dataset, row.experiment.architecture, row.settings(name))
-    )
+
+    def rest(row: Row) -> tuple:
+        dataset, architecture, _ = row.experiment.row
+        return dataset, architecture, row.images_beside(name), row.settings(name)
+
+    panels = grouped(rows, rest)
+    several = len({images for _, _, images, _ in panels}) > 1
     figure = Figure(figsize=(8, 0.8 + 2.8 * len(panels)), layout="constrained")
     grid = figure.subplots(len(panels), 2, squeeze=False)
-    for pair, ((*network, others), panel) in zip(grid, panels.items(), strict=True):
+    for pair, ((*_, images, others), panel) in zip(grid, panels.items(), strict=True):
+        title = [panel[0].dataset, panel[0].experiment.architecture]
+        title += [f"{images:,} images"] if several and images else []
         for axes, (attribute, label) in zip(pair, SWEEP_PANELS.items(), strict=True):
             _draw_sweep(axes, name, panel, attribute)
             axes.set(xlabel=name, ylabel=label)
-            set_wrapped_title(axes, f"{', '.join(network)}\n{others}".strip())
+            set_wrapped_title(axes, f"{', '.join(title)}\n{others}".strip())
         pair[1].set_ylim(bottom=0)
         pair[1].yaxis.set_major_locator(MaxNLocator(integer=True))  # Epochs.
     _add_legend(figure)

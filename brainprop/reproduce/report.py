@@ -90,7 +90,9 @@ class Report:
         if _trained(self.others):
             sections.append("![Validation accuracy over epochs](report.png)")
         for name, rows in self.sweeps.items():
-            sections += [f"## Sweep: {name}", _table([_sweep_line(row, name) for row in rows])]
+            several = len({row.images_beside(name) for row in rows}) > 1
+            lines = [_sweep_line(row, name, several) for row in rows]
+            sections += [f"## Sweep: {name}", _table(lines)]
             if _trained(rows):
                 sections.append(f"![Accuracy and epochs against {name}](report_{name}.png)")
         if self.others:
@@ -113,8 +115,12 @@ class Report:
 
 def _swept(rows: Sequence[Row], name: str) -> list[Row]:
     """Returns the rows that differ in one setting alone, by network, algorithm and value."""
+
+    def rest(row: Row) -> tuple:
+        return row.experiment.row, row.settings(name), row.images_beside(name)
+
     found = []
-    for group in grouped(rows, lambda row: (row.experiment.row, row.settings(name))).values():
+    for group in grouped(rows, rest).values():
         values = sorted_values(row.setting(name) for row in group)
         if len(values) > 1:
             found += sorted(group, key=lambda row: values.index(row.setting(name)))
@@ -170,9 +176,11 @@ def _overview_line(network: Sequence[Row]) -> dict[str, str]:
     }
 
 
-def _sweep_line(row: Row, name: str) -> dict[str, str]:
+def _sweep_line(row: Row, name: str, with_images: bool) -> dict[str, str]:
+    images = row.images_beside(name) if with_images else None
     return {
         **_names(row),
+        "training images": f"{images:,}" if images else "",
         "other settings": row.settings(without=name),
         name: as_text(row.setting(name)),
         "seeds": row.cell("seeds"),

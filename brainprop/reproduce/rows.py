@@ -17,6 +17,8 @@ from brainprop.reproduce.run_folder import RunFiles
 
 # Settings that change how something is computed, and not what.
 COMPARABLE = {"deterministic", "jit_compile"}
+# Settings on which the number of training images depends.
+OF_IMAGES = {"classes", "max_train_samples", "validation_split"}
 
 
 def read_results(folder: Path) -> list[Result]:
@@ -64,6 +66,10 @@ class Row:
         """Returns the value of a setting, also of one that only some algorithms have."""
         settings = self.experiment.settings()
         return (settings | settings.get("rule_arguments", {})).get(name)
+
+    def images_beside(self, name: str) -> int | None:
+        """Returns the number of training images; `None` where it depends on the setting."""
+        return None if name in OF_IMAGES else self.training_images
 
     @property
     def network(self) -> tuple:
