@@ -82,7 +82,8 @@ def train(
         resume: Resume from the newest checkpoint there, or start if there is none.
         callbacks: More Keras callbacks. At the end of an epoch, their logs hold the figures of
             `Run.history`. Where the learning rate follows the schedule, a callback that lowers it
-            (`ReduceLROnPlateau`) has no effect.
+            (`ReduceLROnPlateau`) has no effect. Checkpoints do not hold what they
+            count, so they start again in a resumed run.
         verbose: 0 prints nothing, 1 a bar and a line an epoch, 2 a line an epoch. Defaults to
             "auto": 1 on a terminal, else 2.
         interruption: Notes the signals, if the caller handles them with `commands.handled_by` until
