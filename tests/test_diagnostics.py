@@ -165,6 +165,23 @@ def test_kernels_in_nested_models_are_measured_as_in_a_flat_one(probe):
         np.testing.assert_allclose(measured[name], value, rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("feedback", ["symmetric", "random"])
+def test_a_layer_that_is_used_twice_has_relus_for_each_use(feedback, probe):
+    images, labels = probe
+    shared = keras.layers.Dense(6, "relu", use_bias=False)
+    inputs = keras.Input((6,))
+    outputs = keras.layers.Dense(4)(shared(shared(inputs)))
+    model = BrainProp(inputs, outputs, feedback=feedback)
+    model.compile(keras.optimizers.SGD(LEARNING_RATE))
+    kernel = np.eye(6, dtype="float32")
+    kernel[0, 0], kernel[1] = -1, 0  # The sign of unit 0 makes it dead in one use at least.
+    shared.kernel.assign(kernel)
+    first = np.maximum(images @ kernel, 0)
+    peaks = np.concatenate([first.max(0), np.maximum(first @ kernel, 0).max(0)])
+    assert measure(model, [(images, labels)])["dead/1_Dense"] == np.mean(peaks == 0)
+    assert np.mean(peaks == 0) != np.mean(peaks[6:] == 0)
+
+
 def test_kernels_of_layers_of_ones_own_and_several_inputs_are_measured(probe):
     images, labels = probe
 

@@ -181,8 +181,11 @@ def _layers_with_kernel(layer: keras.Layer) -> Iterator[keras.Layer]:
 @contextmanager
 def _recorded_relus(
     model: LearningRule, kernels: dict[str, keras.Variable]
-) -> Iterator[dict[str, tf.Tensor]]:
-    """Yields a dictionary in which each forward pass leaves the activities of the ReLUs."""
+) -> Iterator[dict[str, list[tf.Tensor]]]:
+    """Yields a dictionary in which forward passes leave the activities of the ReLUs.
+
+    A layer that the network uses several times has ReLUs for each use.
+    """
     names = {id(kernel): name for name, kernel in kernels.items()}
     relu = keras.activations.relu
     layers = [
@@ -190,12 +193,13 @@ def _recorded_relus(
         for layer in _layers_with_kernel(model)
         if id(layer.kernel) in names and getattr(layer, "activation", None) is relu
     ]
-    activities: dict[str, tf.Tensor] = {}
+    activities: dict[str, list[tf.Tensor]] = {name: [] for name in names.values()}
 
     def recording(name):
         def activation(x):
-            activities[name] = relu(x)
-            return activities[name]
+            activity = relu(x)
+            activities[name].append(activity)
+            return activity
 
         return activation
 
@@ -236,7 +240,11 @@ def _probe(model: LearningRule, kernels: dict[str, keras.Variable], batches: Ite
             through_feedback = outputs
             if SYMMETRIC in rules:
                 through_feedback = tf.cast(model.feedback.network(images), tf.float32)
-        peaks = {name: tf.reduce_max(activity, axis=0) for name, activity in activities.items()}
+        peaks = {
+            name: tf.concat([tf.reshape(tf.reduce_max(a, axis=0), [-1]) for a in uses], axis=0)
+            for name, uses in activities.items()
+            if uses
+        }
         scale = model.optimizer.scale_loss(tf.ones(()))
         gradients = {}
         for rule, trial_losses in rules.items():
