@@ -35,7 +35,8 @@ class Origin:
                 chosen = {name: settings.get(name) for name in ("seed", "classes", "image_size")}
                 chosen = {name: value for name, value in chosen.items() if value is not None}
                 class_names = tuple(map(str, content.get("class_names", ())))
-                images = None if any(map(settings.get, _PARTS)) else sum(content["images"].values())
+                counts = {} if any(map(settings.get, _PARTS)) else content.get("images", {})
+                images = sum(counts.values()) or None
                 chosen = chosen if chosen.keys() > {"seed"} else {}
                 return cls(chosen, class_names, settings["dataset"], images)
         return cls()
