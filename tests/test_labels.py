@@ -93,6 +93,15 @@ def test_a_model_takes_one_form_after_another(rule):
 
 
 @pytest.mark.parametrize("rule", RULES)
+def test_one_hot_labels_of_each_dtype_train_alike(rule):
+    """Comparisons and pandas's `get_dummies` give booleans."""
+    one_hot = keras.utils.to_categorical(LABELS, CLASSES)
+    expected = trained(rule, one_hot)
+    for dtype in ("bool", "uint8", "int64", "float64"):
+        assert_equal(trained(rule, one_hot.astype(dtype)), expected)
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_one_hot_labels_may_come_without_a_known_width(rule):
     """As from a generator; Keras takes them. Labels in one column would pass for class 0."""
 

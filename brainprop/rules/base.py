@@ -280,6 +280,7 @@ def class_indices(labels, classes: int) -> tf.Tensor:
     labels = tf.convert_to_tensor(labels)
     if is_one_hot(labels, classes):
         labels = tf.ensure_shape(labels, (None, classes))  # They may come without a known width.
+        labels = tf.cast(labels, tf.float32)  # They may be booleans.
         indices = tf.argmax(labels, axis=-1, output_type=tf.int32)
         return tf.where(tf.reduce_max(labels, axis=-1) > 0, indices, -1)
     indices = _integers(labels, classes)
