@@ -192,7 +192,8 @@ def register_algorithm(
             of the commands: `temperature=0.1` becomes `--temperature`.
 
     Raises:
-        BrainPropError: If the name is one of the paper's, or cannot be part of a file's name.
+        BrainPropError: If the name is one of the paper's or cannot be part of a file's name, or a
+            default is not a number.
     """
     name = _free_name("algorithm", name)
     for own_name, default in own.items():

@@ -118,8 +118,11 @@ def check_even_parts(sizes: Mapping[str, int]) -> None:
 
 
 def replicas() -> int:
-    """Returns the number of devices over which `tf.distribute` spreads the batch."""
-    context = tf.distribute.get_replica_context()  # None outside of a strategy.
+    """Returns the number of devices that share the batch of the step in which this is called.
+
+    Outside of a `tf.distribute` strategy's step, that is 1.
+    """
+    context = tf.distribute.get_replica_context()  # None in a strategy's scope, outside of steps.
     return context.num_replicas_in_sync if context else 1
 
 

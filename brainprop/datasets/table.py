@@ -91,8 +91,8 @@ def register_dataset(
             "class 0", "class 1" and so on.
 
     Raises:
-        BrainPropError: If the name is one of the paper's data sets or unfit for a file name, or
-            there are fewer than two classes.
+        BrainPropError: If the name is one of the paper's data sets or unfit for a file name, there
+            are fewer than two classes, or the class names or the shape do not fit.
     """
     if not name.isprintable() or not name.strip() or {"/", "\\"} & {*name}:
         raise BrainPropError(f"{name!r} is not a name for a data set: give one without slashes")

@@ -94,8 +94,8 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> str:
         The name of the output layer in the file, which identifies the learning rule.
 
     Raises:
-        BrainPropError: If the file cannot be read or does not fit. The message names the first
-            layer that differs, and its two shapes.
+        BrainPropError: If the model is not built, or the file cannot be read or does not fit. The
+            message names the first layer that differs, and its two shapes.
     """
     path = Path(path)
     layers = [(name, weights) for name, weights in _layers_of(model) if weights]

@@ -72,6 +72,7 @@ class LearningRule(keras.Model):
     Raises:
         TypeError: If inputs or outputs are missing, or an argument is unknown.
         ValueError: If the outputs are not one linear tensor of shape `(batch, classes)`.
+        BrainPropError: If the feedback mode is unknown, or not defined for one of the layers.
     """
 
     update_batch_size = Setting(0, 0, 2**31)
@@ -113,8 +114,9 @@ class LearningRule(keras.Model):
             A model to compile.
 
         Raises:
-            TypeError: If it is no Keras model.
+            TypeError: If it is not a Keras model, or an argument is unknown.
             ValueError: If the model has no input shape yet, or its output is not linear.
+            BrainPropError: If the feedback mode is unknown, or not defined for one of the layers.
         """
         if not isinstance(model, keras.Model):
             raise TypeError(f"from_model takes a Keras model, not {type(model).__name__}")
@@ -220,7 +222,7 @@ class LearningRule(keras.Model):
         return config and config | {"rule": self.arguments()}
 
     def arguments(self) -> dict:
-        """Returns the rule's own arguments, as `__init__` takes them, if not the defaults."""
+        """Returns the rule's own arguments of `__init__`; symmetric feedback is left out."""
         if self.feedback.mode == "symmetric":
             return {}
         return {"feedback": self.feedback.mode, "feedback_seed": self.feedback.seed}
@@ -302,7 +304,7 @@ def class_probabilities(labels, classes: int) -> tf.Tensor:
     """Returns labels as probabilities of the classes, shape `(batch, classes)`, float32.
 
     Raises:
-        Exception: As `class_indices`.
+        ValueError, tf.errors.InvalidArgumentError: As for `class_indices`.
     """
     labels = tf.convert_to_tensor(labels)
     if is_one_hot(labels, classes):

@@ -36,7 +36,12 @@ class BrainProp(LearningRule):
             the training step again. Defaults to 0.02, the paper's value.
         reward_noise: The probability that a reward is flipped, in [0, 1]. Defaults to 0.
         seed: Seed of exploration and reward noise, an integer. Defaults to a random one.
-        **kwargs: `name` and `trainable`, as for `keras.Model`.
+        **kwargs: `feedback` and `feedback_seed`, as for `LearningRule`; `name` and `trainable`, as
+            for `keras.Model`.
+
+    Raises:
+        TypeError, BrainPropError: As for `LearningRule`.
+        ValueError: As for `LearningRule`, or if a probability is not in [0, 1].
 
     Example:
         model = BrainProp(inputs, keras.layers.Dense(10)(features))

@@ -16,7 +16,11 @@ class EBP(LearningRule):
     Args:
         inputs: As for `keras.Model`.
         outputs: The logits, shape `(batch, classes)`, from a linear layer.
-        **kwargs: `name` and `trainable`, as for `keras.Model`.
+        **kwargs: `feedback` and `feedback_seed`, as for `LearningRule`; `name` and `trainable`, as
+            for `keras.Model`.
+
+    Raises:
+        TypeError, ValueError, BrainPropError: As for `LearningRule`.
     """
 
     harmless_activations = frozenset({"linear", "logsoftmax"})  # Its softmax is the same.

@@ -33,7 +33,7 @@ def training_batches(
     first_epoch: int = 0,
     scaled: bool = True,
 ) -> tf.data.Dataset:
-    """Builds endless shuffled batches; only seed and number of an epoch decide its order.
+    """Builds endless shuffled batches. The order depends only on the seed and the epoch's number.
 
     The last batch of an epoch may be smaller.
 
@@ -46,7 +46,8 @@ def training_batches(
         scaled: Whether uint8 images become float32 in [0, 1]. Any others stay as they are.
 
     Returns:
-        Batches `(images, labels)`. Labels are int32, or float32 by class.
+        Batches `(images, labels)`. Labels are int32 if they were integers or booleans, else
+        float32.
     """
     count = len(images)
 

@@ -41,7 +41,7 @@ class Checkpoint:
         variables: The model's and the optimizer's variables, among them the random state of
             dropout and exploration. Shuffling has none: see `batches.training_batches`.
         best_weights: The weights of the best epoch.
-        data: `datasets.checksum` of the data; `None` in a checkpoint of the first versions.
+        data: `splits.checksum` of the data; `None` in a checkpoint of the first versions.
         plugins: The names of the plugins' files that the run had loaded.
     """
 
@@ -71,7 +71,7 @@ class CheckpointFolder:
     Args:
         directory: The folder. It is created if it is missing.
         settings: The settings of the run.
-        data: `datasets.checksum` of its data.
+        data: `splits.checksum` of its data.
         resume: Whether to resume from the newest checkpoint there, if there is one.
 
     Attributes:
