@@ -1,4 +1,4 @@
-"""Rooms import one another in one direction only, as docs/architecture.md lists them."""
+"""Packages import one another in one direction only, as docs/architecture.md lists them."""
 
 import ast
 import re
@@ -13,15 +13,15 @@ PACKAGE = PROJECT / "brainprop"
 OUTSIDE = {"__init__", "__main__"}  # They look names up, or hand over to a command.
 
 
-def rooms() -> dict[str, int]:
-    """The row of each room in the table, counted from the top."""
+def packages() -> dict[str, int]:
+    """The row of each package in the table, counted from the top. Some are single modules."""
     text = (PROJECT / "docs/architecture.md").read_text()
     rows = re.findall(r"^\| `(\w+)(?:\.py|/)` \|", text, re.MULTILINE)
     return {name: row for row, name in enumerate(rows)}
 
 
 def files() -> dict[str, list[Path]]:
-    """The Python files of each room."""
+    """The Python files of each package."""
     alone = {path.stem: [path] for path in PACKAGE.glob("*.py") if path.stem not in OUTSIDE}
     return alone | {
         path.parent.name: [*path.parent.glob("*.py")] for path in PACKAGE.glob("*/__init__.py")
@@ -29,7 +29,7 @@ def files() -> dict[str, list[Path]]:
 
 
 def imported(path: Path) -> set[str]:
-    """The rooms that a file imports from."""
+    """The packages that a file imports from."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module == "brainprop":
@@ -39,15 +39,15 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def test_the_table_lists_every_room():
-    assert rooms().keys() == files().keys()
+def test_the_table_lists_every_package():
+    assert packages().keys() == files().keys()
 
 
-@pytest.mark.parametrize("room", sorted(files()))
-def test_no_room_imports_upward(room):
-    rows = rooms()
-    used = set().union(*(imported(path) for path in files()[room])) & rows.keys() - {room}
-    assert {other for other in used if rows[other] < rows[room]} == set()
+@pytest.mark.parametrize("package", sorted(files()))
+def test_no_package_imports_upward(package):
+    rows = packages()
+    used = set().union(*(imported(path) for path in files()[package])) & rows.keys() - {package}
+    assert {other for other in used if rows[other] < rows[package]} == set()
 
 
 def test_public_names_are_the_same_for_python_and_for_type_checkers():

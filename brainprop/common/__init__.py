@@ -1,1 +1,1 @@
-"""What every room uses: errors, arguments, files, streams and signals, TensorFlow's start."""
+"""What all other packages use: errors, arguments, files, signals, the start of TensorFlow."""

@@ -1,1 +1,1 @@
-"""What a run leaves: weights, history, figures."""
+"""The files of a run: weights, history, figures."""
