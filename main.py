@@ -1,4 +1,4 @@
-"""Trains or evaluates a network of the BrainProp paper; `python main.py --help` tells how."""
+"""Trains or evaluates a network of the BrainProp paper; see `python main.py --help`."""
 
 import signal
 import sys

@@ -2,8 +2,8 @@
 
     python -m examples.duplicates [DATASET ...] [--data-dir DIR]
 
-An image that is in the training set and in the test set makes a test easier; one that stands under
-two labels cannot be learned.
+An image in both the training set and the test set makes the test easier. One with two labels cannot
+be learned.
 """
 
 import argparse
@@ -20,7 +20,7 @@ Split = tuple[np.ndarray, np.ndarray]
 
 
 def labels_by_image(split: Split) -> dict[bytes, list[int]]:
-    """Returns the labels under which each image stands, one for each time that it occurs."""
+    """Returns the labels of each different image, one for each time that it occurs."""
     labels = defaultdict(list)
     for image, label in zip(*split, strict=True):
         labels[hashlib.sha256(image).digest()].append(int(label))
@@ -32,7 +32,10 @@ def counts(train: Split, test: Split) -> dict[str, int]:
 
     Args:
         train: Images, uint8 of shape `(n, height, width, channels)`, and labels, shape `(n,)`.
-        test: The same of the test set.
+        test: The same for the test set.
+
+    Returns:
+        The numbers by what they count.
     """
     result = {}
     trained, tested = labels_by_image(train), labels_by_image(test)

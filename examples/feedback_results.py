@@ -1,9 +1,9 @@
-"""Tells how a network learns with each feedback mode, from the histories of `reproduce`.
+"""Compares the feedback modes on a network, from the histories of `brainprop.reproduce`.
 
-    python examples/feedback_results.py weights MNIST conv FIGURE.png
+    python -m examples.feedback_results weights MNIST conv FIGURE.png
 
-Prints a table of the runs with the paper's settings but for `--feedback`, and draws error and
-angles of seed 1 over epochs, BrainProp above EBP.
+Prints a table of the runs that differ from the paper's settings at most in `--feedback`. Draws
+error and angles of seed 1 over epochs, BrainProp above EBP.
 """
 
 import dataclasses
@@ -30,9 +30,9 @@ def main(folder: str, dataset: str, architecture: str, figure: str) -> None:
 
     Args:
         folder: The results folder with the histories.
-        dataset: Such as `"MNIST"`.
-        architecture: Such as `"conv"`.
-        figure: Where to save the figure.
+        dataset: The data set, such as "MNIST".
+        architecture: The architecture, such as "conv".
+        figure: The file of the figure.
     """
     rows = {
         (row.experiment.algorithm, row.experiment.feedback): row
@@ -83,7 +83,7 @@ def best_index(history: dict) -> int:
 
 
 def draw(folder: Path, rows: dict[tuple[str, str], Row]) -> Figure:
-    """Returns the figure: a line of plots for each rule, a color for each mode."""
+    """Returns the figure: a row of plots for each rule, a color for each mode."""
     figure, axes = plt.subplots(
         2, 3, figsize=(13, 8), layout="constrained", width_ratios=(1.2, 1, 1), sharey="col"
     )

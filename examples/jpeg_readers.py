@@ -2,7 +2,7 @@
 
     python -m examples.jpeg_readers tiny-imagenet-200.zip [--max-images N]
 
-Weights that were trained on one reader's pixels see slightly different ones from the other. The
+A network that was trained on one reader's pixels sees slightly different ones from the other. The
 program reads with Pillow, Keras's `image_dataset_from_directory` with `tf.io.decode_jpeg`.
 """
 

@@ -2,9 +2,9 @@
 
     python -m examples.local_rule_mnist --output local_rule.png
 
-Feedback and feedforward weights change alike, and weight decay makes them forget the random
-numbers that they started from. So the angle between them falls, towards the transposed weights that
-error-backpropagation takes for granted.
+Feedback and feedforward weights change by the same amounts, and weight decay makes them forget the
+random numbers that they started from. So the angle between them falls: they become transposes of
+each other, as error-backpropagation assumes.
 """
 
 import itertools
@@ -21,7 +21,7 @@ from brainprop.outputs.plots import save_figure
 
 NETWORK = {"units": (784, 100, 50, 10), "learning_rate": 0.02, "kernel_stddev": 0.1, "seed": 1}
 WEIGHT_DECAY = 0.002
-# What the feedback weights start as. The colors are of the Okabe-Ito palette, for the color-blind.
+# What the feedback weights start as. The Okabe-Ito palette's colors suit the color-blind.
 CONDITIONS = (
     ("the transposed feedforward weights", False, WEIGHT_DECAY, "#0072B2"),
     ("random numbers", True, WEIGHT_DECAY, "#E69F00"),
@@ -40,8 +40,8 @@ def development(network, train_set, test_set):
     """Trains a network on one image after the other.
 
     Yields:
-        The number of trials, the accuracy on the test set in percent, and the angles, again and
-        again while training goes on.
+        Before training and then `MEASUREMENTS` times: the number of trials so far, the accuracy on
+        the test set in percent, and the angles in degrees.
     """
     (images, labels), (test_images, test_labels) = train_set, test_set
     milestones = np.linspace(0, len(images), MEASUREMENTS + 1, dtype=int)

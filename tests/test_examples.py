@@ -142,7 +142,7 @@ def test_jpeg_readers_are_compared(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize(
     "network",
-    re.findall(r"feedback_results\.py weights (\w+) (\w+)", FEEDBACK_PAGE),
+    re.findall(r"feedback_results weights (\w+) (\w+)", FEEDBACK_PAGE),
     ids=" ".join,
 )
 def test_feedback_tables_are_those_of_the_histories(network, tmp_path, capsys):
