@@ -101,7 +101,7 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
     for name in experiment.overrides():
         if not has_setting(experiment.algorithm, name):
             print(f"{name} changes nothing: {experiment.algorithm} has none", file=sys.stderr)
-    with devices.failures_told(), devices.strategy(arguments.gpus).scope():
+    with devices.reported_failures(), devices.strategy(arguments.gpus).scope():
         interruption = Interruption()
         with handled_by(interruption.note):  # Signals wait until everything is saved.
             run = train(
@@ -239,7 +239,7 @@ def _loaded_model(experiment: Experiment, dataset: Dataset, weights: Path):
     from brainprop.networks.weights import load_weights
 
     devices.announce(experiment.name)
-    with devices.failures_told():
+    with devices.reported_failures():
         model = model_for(experiment, dataset)
         trained_by = algorithm_of(load_weights(model, weights))
     if trained_by != experiment.algorithm:

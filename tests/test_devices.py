@@ -59,11 +59,11 @@ def test_the_cores_are_those_that_the_process_may_use(monkeypatch):
     ],
 )
 def test_a_failing_device_is_told_in_one_line(error, hint):
-    with pytest.raises(BrainPropError) as caught, devices.failures_told():
+    with pytest.raises(BrainPropError) as caught, devices.reported_failures():
         raise error
     assert hint in str(caught.value) and str(caught.value).isprintable()
 
 
 def test_faults_of_the_program_are_not_hidden():
-    with pytest.raises(tf.errors.InvalidArgumentError), devices.failures_told():
+    with pytest.raises(tf.errors.InvalidArgumentError), devices.reported_failures():
         raise tf.errors.InvalidArgumentError(None, None, "shapes")

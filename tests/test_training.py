@@ -23,7 +23,6 @@ from brainprop.experiments import Experiment
 from brainprop.networks import models
 from brainprop.rules.brainprop import BrainProp
 from brainprop.training import checkpoints
-from brainprop.training import fit as training
 from brainprop.training.batches import evaluation_batches, training_batches
 from brainprop.training.callbacks import CSVLog, Interruption
 from brainprop.training.evaluation import evaluate
@@ -492,7 +491,7 @@ def test_a_failure_of_the_final_test_keeps_the_run(data, monkeypatch):
     def fail(*_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM")
 
-    monkeypatch.setattr(training, "evaluate", fail)
+    monkeypatch.setattr("brainprop.training.evaluation._loss", fail)
     _, done = run(experiment(epochs=1, validation_split=0.2), data)
     assert done.outcome is Outcome.FAILED and "OOM" in str(done.failure)
     assert done.best_epoch == 1 and done.test_accuracy is None

@@ -53,8 +53,8 @@ def _processor() -> str:
 
 
 @contextmanager
-def failures_told() -> Iterator[None]:
-    """Turns TensorFlow's errors of a failing device into the one error that users meet.
+def reported_failures() -> Iterator[None]:
+    """Turns TensorFlow's errors of a failing device into a `BrainPropError`.
 
     Raises:
         BrainPropError: If the device is out of memory, or fails otherwise.

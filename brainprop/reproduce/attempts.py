@@ -110,7 +110,7 @@ def _train(
 
     devices.announce(f"{experiment.name}, seed {experiment.seed}")
     keras.utils.clear_session()  # An earlier run's memory, and the numbers in its layers' names.
-    with devices.failures_told(), devices.strategy(gpus).scope():
+    with devices.reported_failures(), devices.strategy(gpus).scope():
         measured = experiment.feedback != "symmetric"  # The history then has its angles.
         run = train(
             experiment,

@@ -62,7 +62,7 @@ def _seconds_per_epoch(experiment: Experiment, data_dir: Path | None) -> float |
     start_for_many_runs()
     from brainprop.common import devices
 
-    with devices.failures_told():
+    with devices.reported_failures():
         return _estimate(experiment, data)
 
 

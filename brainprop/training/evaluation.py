@@ -58,7 +58,8 @@ def evaluate(model: LearningRule, images: np.ndarray, labels: np.ndarray) -> Eva
         BrainPropError: If the device fails.
     """
     outputs, labels = predict(model, images), np.asarray(labels)
-    loss = _loss(model, images, labels, outputs)
+    with devices.reported_failures():
+        loss = _loss(model, images, labels, outputs)
     by_class = labels.ndim == 2 and labels.shape[1] == outputs.shape[1]
     return Evaluation(outputs, labels.argmax(1) if by_class else labels.reshape(-1), loss)
 
@@ -94,7 +95,7 @@ def predict(model: LearningRule, images: np.ndarray) -> np.ndarray:
     scaled = takes_scaled_images(model)
     batches = evaluation_batches(images, unlabelled, EVALUATION_BATCH_SIZE, scaled)
     with_bar = len(images) > EVALUATION_BATCH_SIZE and sys.stdout.isatty()
-    with devices.failures_told():
+    with devices.reported_failures():
         return model.predict(batches, verbose=1 if with_bar else 0)
 
 

@@ -176,8 +176,7 @@ def train(
     test_accuracy = None
     if tested and best.epoch and outcome not in (Outcome.INTERRUPTED, Outcome.FAILED):
         try:
-            with devices.failures_told():
-                test_accuracy = evaluate(model, *test_set).accuracy
+            test_accuracy = evaluate(model, *test_set).accuracy
         except BrainPropError as error:
             outcome, failure = Outcome.FAILED, error
     return Run(
@@ -244,11 +243,10 @@ def _set_steps_per_execution(model: LearningRule, steps: int) -> None:
 def _fit(model: LearningRule, interruption: Interruption, **arguments) -> BrainPropError | None:
     """Runs Keras's `fit` to its end, an interruption, or a failure, which is returned."""
     try:
-        # Only the callbacks write files.
         with (
             handled_by(interruption.note),
-            writing("a log", "make room for it"),
-            devices.failures_told(),
+            writing("a log", "make room for it"),  # Only the callbacks write files.
+            devices.reported_failures(),
         ):
             model.fit(**arguments)
     except Interrupted:
