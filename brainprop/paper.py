@@ -113,6 +113,9 @@ ALGORITHMS = {
     "EBP": Algorithm("brainprop.rules.ebp.EBP", activation_name="logit"),
 }
 
+# The output layer's name begins with this if the algorithm is a plugin's.
+_OUTPUT_OF = "output_of_"
+
 
 def has_setting(algorithm: str, name: str) -> bool:
     """Returns whether an algorithm has a setting: most settings concern all algorithms."""
@@ -125,9 +128,9 @@ def algorithm_of(output_layer: str) -> str:
     for name, row in ALGORITHMS.items():
         if re.fullmatch(rf"{row.output_layer_name}(_\d+)?", output_layer):
             return name
-    # A plugin's, which need not be loaded.
-    prefix, _, name = output_layer.partition(_OUTPUT_OF)
-    return "EBP" if prefix else name or "EBP"
+    if output_layer.startswith(_OUTPUT_OF):  # A plugin's, which need not be loaded.
+        return output_layer.removeprefix(_OUTPUT_OF)
+    return "EBP"
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,6 @@ RESULTS = {
     ("TinyImageNet", "deep", "BrainProp"): PaperResult((47.50, 1.30), (328, 75), 47),
 }
 
-_OUTPUT_OF = "output_of_"  # The output layer's name begins so for algorithms of plugins.
 _PAPERS = {*ARCHITECTURES, *ALGORITHMS}
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from brainprop.common.devices import replica_seed
+from brainprop.common.devices import replica_seed, replicas
 
 
 @keras.saving.register_keras_serializable(package="brainprop")
@@ -230,8 +230,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             is_training=bool(learning),
         )
         if learning:
-            context = tf.distribute.get_replica_context()
-            if context and context.num_replicas_in_sync > 1:  # All keep the same averages.
+            if replicas() > 1:  # All keep the same averages.
+                context = tf.distribute.get_replica_context()
                 mean, variance = context.all_reduce(tf.distribute.ReduceOp.MEAN, [mean, variance])
             for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 moving.assign(moving * self.momentum + batch * (1 - self.momentum))

@@ -93,11 +93,11 @@ def _pretrained(experiment: Experiment) -> Path:
     Raises:
         BrainPropError: If there is none.
     """
-    network = experiment.dataset, experiment.architecture, experiment.algorithm
-    if network not in PRETRAINED:
+    row = experiment.row
+    if row not in PRETRAINED:
         shipped = ", ".join(map(" ".join, PRETRAINED))
-        raise BrainPropError(f"no trained weights of {' '.join(network)}: choose from {shipped}")
-    path = PRETRAINED_DIR / PRETRAINED[network]
+        raise BrainPropError(f"no trained weights of {' '.join(row)}: choose from {shipped}")
+    path = PRETRAINED_DIR / PRETRAINED[row]
     if not path.exists():
         raise BrainPropError(
             f"{path} is missing: trained weights are in the repository only, so give the path of "

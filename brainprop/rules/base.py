@@ -76,8 +76,8 @@ class LearningRule(keras.Model):
     """
 
     update_batch_size = Setting(0, 0, 2**31)
-    # Activations of the output layer that do not change what the rule learns.
-    harmless_activations = frozenset({"linear"})
+    # Nonlinear activations of the output layer that do not change what the rule learns.
+    harmless_activations: frozenset[str] = frozenset()
 
     def __init__(
         self,
@@ -317,8 +317,8 @@ def trial_weights(
 ) -> tf.Tensor:
     """Returns the weight of each trial in the average over the batch.
 
-    That is `sample_weight / batch`, where the batch is that of all replicas together, which have
-    equal parts of it. Masked trials weigh 0 and do not count in the batch. A trial whose label is
+    It is `sample_weight / batch_size`. The batch is that of all replicas together, each of which
+    has an equal part. Masked trials weigh 0 and do not count in the batch. A trial whose label is
     no class weighs NaN, so that training stops where XLA cannot raise an error.
 
     Args:
@@ -326,7 +326,8 @@ def trial_weights(
         outputs: Shape `(batch, classes)`.
         sample_weight: Shape `(batch,)` or `(batch, 1)`; by default 1 for each.
         mask: Shape `(batch,)`, true for the trials that count; by default all do.
-        batch_size: The number of trials to divide by, over all replicas; 0 takes that of the batch.
+        batch_size: The number of trials to divide by, over all replicas. Defaults to 0: the number
+            of unmasked trials in the batch.
 
     Returns:
         Shape `(batch,)`, float32.

@@ -23,7 +23,7 @@ class EBP(LearningRule):
         TypeError, ValueError, BrainPropError: As for `LearningRule`.
     """
 
-    harmless_activations = frozenset({"linear", "logsoftmax"})  # Its softmax is the same.
+    harmless_activations = frozenset({"logsoftmax"})  # Its softmax is the same.
 
     def trial_losses(self, labels, outputs):
         """Returns the cross-entropy of each trial, shape `(batch,)`, float32."""

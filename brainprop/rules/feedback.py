@@ -55,12 +55,10 @@ class Feedback:
         self.network = rule if symmetric else _Wiring(rule, self).network()
 
     def kernel(self, layer: keras.Layer) -> tf.Tensor | None:
-        """Returns the kernel that feeds back through a layer, in the forward kernel's shape.
+        """Returns the separate kernel that feeds back through a layer, in the kernel's shape.
 
-        `None` if there is none: for the first layer, and for all layers under direct feedback.
+        `None` if there is none: for the first layer, and under symmetric and direct feedback.
         """
-        if self.mode == "symmetric":
-            return tf.convert_to_tensor(layer.kernel)
         if layer not in self.kernels or self.mode == "direct":
             return None
         return self.backward(tf.convert_to_tensor(layer.kernel), self.kernels[layer])
@@ -297,7 +295,7 @@ class _Carrier(_Around):
         self.method, self.backward, self.kept, self.learns = method, backward, kept, learns
 
     def call(self, inputs, training=None):
-        replacement: Callable = self._dense
+        replacement = self._dense
         if self.method == "convolution_op":
             replacement = functools.partial(self._connected, self.layer.convolution_op)
         elif isinstance(self.layer, keras.layers.Conv1D):

@@ -22,7 +22,7 @@ _PRODUCTS = {"dot", "einsum", "matmul", "tensordot"}  # Each output is a sum of 
 _WRAPPED = ("layer", "forward_layer", "cell", "cells", "layers")
 
 
-def check_outputs(outputs, harmless: frozenset[str] = frozenset()) -> None:
+def check_outputs(outputs, harmless: frozenset[str]) -> None:
     """Checks that the outputs are linear: on others the rules would silently learn something else.
 
     The search goes back from the outputs through everything that has no weights, such as a cast, a
@@ -31,7 +31,7 @@ def check_outputs(outputs, harmless: frozenset[str] = frozenset()) -> None:
 
     Args:
         outputs: The network's outputs, symbolic.
-        harmless: Activations that are taken nevertheless.
+        harmless: Activations of `NONLINEAR` that are accepted.
 
     Raises:
         ValueError: If they are several tensors, of another shape than `(batch, classes)` with two

@@ -68,7 +68,7 @@ class LearningRate(keras.callbacks.Callback):
             self.model.optimizer.learning_rate = rate
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["learning_rate"] = _learning_rate(self.model)
+        logs["learning_rate"] = current_learning_rate(self.model)
         logs["seconds"] = time.perf_counter() - self.start
 
 
@@ -170,16 +170,17 @@ class Checkpointing(keras.callbacks.Callback):
                 f"the checkpoint of epoch {checkpoint.epoch} in {self.folder.directory} is of "
                 "another network: choose another folder for checkpoints"
             )
-        rate = _learning_rate(model)
+        compiled_rate = current_learning_rate(model)
         for variable, value in zip(variables, checkpoint.variables, strict=True):
             variable.assign(value)
         settings = self.folder.settings
         by_optimizer = isinstance(settings, Schedule) and settings.learning_rate is None
         changes = by_optimizer and "learning_rate" in (settings.optimizer or {})
-        if by_optimizer and not changes and _learning_rate(model) != rate:
+        rate = current_learning_rate(model)
+        if by_optimizer and not changes and rate != compiled_rate:
             print(
-                f"the learning rate {_learning_rate(model):g} is the checkpoint's, not {rate:g}, "
-                "with which the model is compiled",
+                f"the learning rate {rate:g} is the checkpoint's, not {compiled_rate:g}, with "
+                "which the model is compiled",
                 file=sys.stderr,
             )
         self.progress.epoch = list(range(checkpoint.epoch))
@@ -207,7 +208,8 @@ class Checkpointing(keras.callbacks.Callback):
         )
 
 
-def _learning_rate(model: keras.Model) -> float:
+def current_learning_rate(model: keras.Model) -> float:
+    """Returns the learning rate of a compiled model's next step."""
     return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
 
 

@@ -21,7 +21,7 @@ from brainprop.rules import brainprop, ebp
 from brainprop.rules.base import LearningRule, class_indices
 from brainprop.rules.local_rule import angle
 from brainprop.training.batches import evaluation_batches, scaled_images
-from brainprop.training.callbacks import pad_with_nan
+from brainprop.training.callbacks import current_learning_rate, pad_with_nan
 from brainprop.training.evaluation import EVALUATION_BATCH_SIZE
 from brainprop.training.prepare import splits
 
@@ -129,10 +129,11 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
     kernels = _kernels(model)
     labels, q_values, peaks, gradients = _probe(model, kernels, batches)
     labels = class_indices(labels, q_values.shape[-1]).numpy()
-    learning_rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+    learning_rate = current_learning_rate(model)
     feedback = {
-        id(layer.kernel): keras.ops.convert_to_numpy(model.feedback.kernel(layer))
-        for layer in (model.feedback.kernels if model.feedback.mode != "direct" else ())
+        id(layer.kernel): keras.ops.convert_to_numpy(separate)
+        for layer in model.feedback.kernels
+        if (separate := model.feedback.kernel(layer)) is not None
     }
     measured: dict[str, float | list[int]] = {}
     for name, kernel in kernels.items():
@@ -144,8 +145,7 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
                 other = gradients[SYMMETRIC][name].astype("float64")
                 measured[f"angle_to_symmetric/{name}"] = angle(update.astype("float64"), other)
             if id(kernel) in feedback:
-                own = feedback[id(kernel)]
-                measured[f"feedback_angle/{name}"] = angle(kernel.numpy(), own)
+                measured[f"feedback_angle/{name}"] = angle(kernel.numpy(), feedback[id(kernel)])
         measured[f"update_norm/{name}"] = float(np.linalg.norm(update))
         measured[f"weight_norm/{name}"] = float(np.linalg.norm(kernel))
     for name, peak in peaks.items():

@@ -151,14 +151,13 @@ def train(
         progress.print_setting(model.count_params())
     scaled = takes_scaled_images(model)
     _build_metrics(model, train_set[1])
-    steps = math.ceil(len(train_set[0]) / settings.batch_size)
-    with _full_batches(model, settings), _whole_executions(model, steps):
+    with _full_batches(model, settings), _whole_executions(model, progress.steps):
         failure = _fit(
             model,
             interruption,
             x=training_batches(*train_set, settings.batch_size, settings.seed, first_epoch, scaled),
             validation_data=evaluation_batches(*validation_set, EVALUATION_BATCH_SIZE, scaled),
-            steps_per_epoch=steps,
+            steps_per_epoch=progress.steps,
             initial_epoch=first_epoch,
             # With no epoch left, Keras only lets the callbacks restore the run.
             epochs=first_epoch if finished else settings.epochs,
@@ -236,7 +235,7 @@ def _whole_executions(model: LearningRule, steps: int) -> Iterator[None]:
 
 def _set_steps_per_execution(model: LearningRule, steps: int) -> None:
     model.steps_per_execution = steps
-    # Functions that were traced before would keep the number of steps.
+    # Functions that are traced already would keep the former number of steps.
     model.train_function = model.test_function = model.predict_function = None
 
 

@@ -51,9 +51,9 @@ class Progress(keras.callbacks.Callback):
 
     def print_setting(self, parameters: int) -> None:
         """Prints what is trained on what."""
-        steps = f"{self.steps:,} step" if self.steps == 1 else f"{self.steps:,} steps"
+        noun = "step" if self.steps == 1 else "steps"
         self._print(
-            f"{self.images:,} training images in {steps} an epoch, "
+            f"{self.images:,} training images in {self.steps:,} {noun} an epoch, "
             f"{parameters:,} parameters; validation accuracy is on {self.validation}"
         )
 
