@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Extracts tiny-imagenet-200.zip of the current directory; see `--help`."""
+"""Extracts tiny-imagenet-200.zip in the current directory; see `--help`."""
 
 import sys
 

@@ -340,6 +340,6 @@ def test_what_a_registered_function_returns_is_checked():
     for load, fault in ((floats, "float64"), (lambda data_dir: None, "data set Bad")):
         register_dataset("Bad", load, (16, 16, 1), classes=3)
         message = refusal(load_data, "Bad")
-        assert fault in message and "mend the function" in message
+        assert fault in message and "correct the function" in message
     register_dataset("Bad", stars, (16, 16, 1), classes=2)
     assert "labels range from 0 to 2" in refusal(load_data, "Bad")

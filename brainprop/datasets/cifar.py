@@ -87,7 +87,7 @@ class Layout:
         if not isinstance(labels, np.ndarray):
             raise ValueError(f"its {self.label_key} are not a list of integers")
         images = rows.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        return checked_split("batch's", images, labels, IMAGE_SHAPE, len(self.class_names))
+        return checked_split("CIFAR", images, labels, IMAGE_SHAPE, len(self.class_names))
 
 
 def _files(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, Callable[[], bytes]]]:

@@ -75,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = ArgumentParser(
         prog="tinyimagenet.py",
-        description=f"Extracts {SOURCE.file_name} of the current directory into it. Run it again "
-        "after an interruption: it writes only what is missing.",
+        description=f"Extracts {SOURCE.file_name} in the current directory. Run it again after an "
+        "interruption: it writes only what is missing.",
         epilog=f"The zip is at {SOURCE.url} (237 MB).",
     )
 

@@ -109,7 +109,7 @@ def register_dataset(
         raise BrainPropError(f"image_shape of {name} must be height, width, channels, not {shape}")
 
     def checked(data_dir: str | Path | None) -> Data:
-        with reading(f"data set {name}", "mend the function that loads it"):
+        with reading(f"data set {name}", "correct the function that loads it"):
             (x_train, y_train), (x_test, y_test) = load(data_dir)
             return (
                 checked_split("training", np.asarray(x_train), np.asarray(y_train), shape, count),

@@ -153,7 +153,7 @@ def _check_holdable(layer: keras.Layer) -> None:
         has_more = len(variables) > len(layer.weights)
     if has_more:
         raise BrainPropError(
-            f"{layer.name} has state beside its weights, which a weights file of Keras 2 cannot "
+            f"{layer.name} has state besides its weights, which a weights file of Keras 2 cannot "
             "hold: use Keras's own model.save, or model.save_weights"
         )
 

@@ -51,8 +51,8 @@ def save_run(run: Run, directory: str | Path = ".") -> list[Path]:
         saved += rescued
     reason = next(iter(problems.values()))
     raise BrainPropError(
-        f"{directory} takes no {', '.join(problems)} ({one_line(reason)}): "
-        f"saved are {', '.join(map(str, saved)) or 'none'}"
+        f"cannot write {', '.join(problems)} into {directory} ({one_line(reason)}): "
+        f"saved {', '.join(map(str, saved)) or 'nothing'}"
         + (f"; {', '.join(lost)} could not be saved anywhere" if lost else "")
     ) from reason
 
