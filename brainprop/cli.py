@@ -42,7 +42,7 @@ MAX_PICTURES_IN_FIGURE = 60
 # A Q-value is the reward that the network expects. On MNIST's test images the best is above 0.66,
 # on noise and on dark digits on white below 0.5.
 LOW_Q_VALUE = 0.5
-# Options that watch a training, spread it or name its files. -l refuses them.
+# Options of training, which -l refuses.
 TRAINING_OPTIONS = (
     "output_dir", "checkpoint_dir", "resume", "log_csv", "tensorboard", "diagnostics", "gpus",
 )  # fmt: skip
@@ -94,7 +94,7 @@ def _train(experiment: Experiment, data: Data, arguments: argparse.Namespace) ->
     from brainprop.training.callbacks import Interruption
     from brainprop.training.fit import train
 
-    if arguments.save:  # It imports Matplotlib, and so fails now or never.
+    if arguments.save:  # If Matplotlib cannot be imported, this fails before training.
         from brainprop.outputs.results import save_run
 
     devices.announce(f"{experiment.name}, seed {experiment.seed}")
@@ -149,7 +149,7 @@ def _report(run: Run, saved: Sequence[Path], resumable: bool) -> None:
 
 
 def _watchers(arguments: argparse.Namespace, experiment: Experiment, data: Data) -> list:
-    """Returns the Keras callbacks that record how training goes."""
+    """Returns the Keras callbacks that record training."""
     import keras
 
     from brainprop.training.callbacks import CSVLog
@@ -248,7 +248,7 @@ def _loaded_model(experiment: Experiment, dataset: Dataset, weights: Path):
 
 
 def _check_finite(outputs: np.ndarray, weights: Path) -> None:
-    """Checks that the outputs are finite, which those of finite weights may not be."""
+    """Checks that the outputs are finite. Finite weights can be so large that they are not."""
     if not np.isfinite(outputs).all():
         raise BrainPropError(f"{weights} gives outputs that are not finite: give other weights")
 
@@ -276,7 +276,7 @@ def _flag(name: str) -> str:
 
 
 def _check_values(arguments: argparse.Namespace) -> None:
-    """Checks paths and numbers before hours are spent."""
+    """Checks paths and numbers before anything is read or trained."""
     if arguments.load:
         check_readable(arguments.load)
     if arguments.gpus is not None:

@@ -44,14 +44,14 @@ def setting(
     """Describes a setting of an experiment; `brainprop.options` makes an option of it.
 
     Args:
-        default: The paper's value; `None` for one of `OF_ARCHITECTURE` or for what `none` says.
+        default: The paper's value. `None` for one of `OF_ARCHITECTURE`, or as `none` describes.
         help: What `--help` says about it.
         low: The smallest value.
         high: The largest value.
         kind: `int`, `float`, `bool` or `str`.
         option: The option's name. Defaults to the field's.
-        choices: The names that a `str` may have, in any case of letters.
         none: What a default of `None` means, as `--help` shows it.
+        choices: The values that a `str` can have, in any case of letters.
     """
     limits = {"kind": kind, "low": low, "high": high, "choices": choices}
     metadata = limits | {"help": help, "option": option, "none": none}
@@ -62,15 +62,15 @@ def setting(
 class Experiment:
     """All settings of a run. The defaults are the paper's.
 
-    Names are taken in any case: "cifar10" is CIFAR10. The help of each setting says what it does.
+    Names can be written in any case: "cifar10" is CIFAR10. The help of each setting describes it.
 
     Attributes:
-        dataset: A name in `brainprop.datasets.table.DATASETS`, or a folder of images; its
-            absolute path is kept, so that the run can be repeated from any folder.
+        dataset: A name in `brainprop.datasets.table.DATASETS`, or a folder of images. The folder's
+            path becomes absolute, so that the run can be repeated from any folder.
         architecture: A name in `brainprop.paper.ARCHITECTURES` that goes with the data set.
         algorithm: A name in `brainprop.paper.ALGORITHMS`.
-        rule_arguments: Arguments of the algorithm's own, by name, if it has any: see
-            `register_algorithm`. The others keep their defaults.
+        rule_arguments: The algorithm's own arguments, by name (see `register_algorithm`). The
+            attribute is a tuple of pairs, with the defaults of those that were not given.
 
     Raises:
         BrainPropError: If a name is unknown, a number is out of range, or two settings do not go
@@ -204,7 +204,7 @@ class Experiment:
         self._set("rule_arguments", self._all_rule_arguments())
 
     def _all_rule_arguments(self) -> tuple[tuple[str, float], ...]:
-        """Returns the arguments of the algorithm's own: those given, the others' defaults."""
+        """Returns the algorithm's own arguments: those given, and the defaults of the others."""
         defaults, given = ALGORITHMS[self.algorithm].own, dict(self.rule_arguments)
         for name, value in given.items():
             if name not in defaults:
@@ -254,7 +254,7 @@ class Experiment:
         return settings | {"rule_arguments": own} if own else settings
 
     def overrides(self) -> dict:
-        """Returns the settings that are not the paper's, by name; any seed is the paper's."""
+        """Returns the settings that are not the paper's, by name. The seed is never among them."""
         paper = Experiment(*self.row, self.seed).settings()
         own = paper.pop("rule_arguments", {})
         settings, usual = self.settings(), paper | own
@@ -278,8 +278,8 @@ def data_for(
         to_train: Whether to check that the training images fill a batch.
 
     Raises:
-        BrainPropError: As `load_data`. Or if there are fewer training images than a batch has: each
-            update would silently be smaller.
+        BrainPropError: As `load_data`, or if there are too few training images for a full batch:
+            every update would silently be smaller.
     """
     data = load_data(
         experiment.dataset,

@@ -64,7 +64,7 @@ def add_settings(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = (
 
     Args:
         parser: The command's parser.
-        leave_out: Fields that the command has in another form.
+        leave_out: Fields that get no option. Defaults to none.
     """
     group = parser.add_argument_group("settings (default: the paper's)")
     for field in settings_fields():
@@ -82,11 +82,11 @@ def add_settings(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = (
         )
     for name, defaults in _rule_arguments().items():
         kind = type(next(iter(defaults.values())))
-        told = "; ".join(f"{algorithm} {default:g}" for algorithm, default in defaults.items())
+        usual = "; ".join(f"{algorithm} {default:g}" for algorithm, default in defaults.items())
         try:
             group.add_argument(
                 f"--{name.replace('_', '-')}", dest=name, type=kind, metavar=METAVARS[kind],
-                help=f"argument of an algorithm (default: {told})",
+                help=f"argument of an algorithm (default: {usual})",
             )  # fmt: skip
         except argparse.ArgumentError as error:
             raise BrainPropError(
@@ -139,7 +139,7 @@ def experiment_of(arguments: argparse.Namespace, defaults: Mapping | None = None
         defaults: Settings to take where neither gives any.
 
     Raises:
-        BrainPropError: As `Experiment` and `read_config`. Or if the data set, the architecture or
+        BrainPropError: As `Experiment` and `read_config`, or if the data set, the architecture or
             the algorithm is missing.
     """
     settings, plugins = read_config(arguments.config) if arguments.config else ({}, ())

@@ -84,8 +84,8 @@ class Algorithm:
             `"module.Class"`.
         arguments: The fields of `Experiment` that the class takes.
         own: The other numbers that the class takes, by name, with their defaults.
-        output_layer_name: Name of the output layer, by which weights files tell the rule that
-            trained them. Defaults to a name that Keras chooses.
+        output_layer_name: Name of the output layer. In a weights file, it identifies the rule that
+            trained the weights. Defaults to a name that Keras chooses.
         activation_name: What the activation of an output unit is called.
     """
 
@@ -124,7 +124,10 @@ def has_setting(algorithm: str, name: str) -> bool:
 
 
 def algorithm_of(output_layer: str) -> str:
-    """Returns the algorithm whose output layer has such a name, up to a running number."""
+    """Returns the algorithm whose output layer has this name, apart from a running number.
+
+    A name that no algorithm has is taken for EBP's.
+    """
     for name, row in ALGORITHMS.items():
         if re.fullmatch(rf"{row.output_layer_name}(_\d+)?", output_layer):
             return name
@@ -218,7 +221,7 @@ def register_algorithm(
 
 
 def _free_name(kind: str, name: str) -> str:
-    """Returns the name of a new row, if files can have it and the paper does not."""
+    """Checks the name of a new row: it can be part of a file's name, and is not the paper's."""
     if not re.fullmatch(r"[A-Za-z][\w-]*", name, re.ASCII):
         raise BrainPropError(f"{kind} {name!r}: give a name of letters, digits, - and _")
     if name.casefold() in map(str.casefold, _PAPERS):
@@ -227,7 +230,7 @@ def _free_name(kind: str, name: str) -> str:
 
 
 def architectures_of(dataset: str) -> tuple[str, ...]:
-    """Returns the architectures that go with a data set; with one that is no row's, all do."""
+    """Returns the architectures that go with a data set: all of them, if no row lists it."""
     listed = {name for row in ARCHITECTURES.values() for name in row.datasets}
     return tuple(
         name

@@ -11,7 +11,7 @@ from brainprop.common.errors import BrainPropError
 
 
 def path_of(text: str) -> Path:
-    """Returns the path that an argument names. An empty one is a mistake, as an unset "$DIR".
+    """Converts an argument to a path. An empty one is a mistake, such as an unset "$DIR".
 
     Raises:
         argparse.ArgumentTypeError: If it is empty.
@@ -22,10 +22,15 @@ def path_of(text: str) -> Path:
 
 
 def known_name(kind: str, name: str, known: Collection[str]) -> str:
-    """Returns the known name that a name is, in any case of letters.
+    """Returns the one of the known names that equals a name, regardless of case.
+
+    Args:
+        kind: What is named, for the message: "data set".
+        name: The name.
+        known: The known names.
 
     Raises:
-        BrainPropError: If it is unknown. The message says of which kind, and what is similar.
+        BrainPropError: If there is none. The message suggests a similar one.
     """
     for option in known:
         if str(name).casefold() == option.casefold():
@@ -39,7 +44,7 @@ def check_number(name: str, value, kind: type, low: float, high: float) -> None:
     """Checks that an argument is a number of a kind, `int` or `float`, from `low` to `high`.
 
     Raises:
-        BrainPropError: If it is not. The message has the argument's name.
+        BrainPropError: If it is not. The message begins with `name`.
     """
     accepted = numbers.Integral if kind is int else numbers.Real
     is_number = isinstance(value, accepted) and not isinstance(value, bool)
@@ -53,7 +58,7 @@ def check_number(name: str, value, kind: type, low: float, high: float) -> None:
 
 
 def closest(name: str, options: Iterable[str]) -> str | None:
-    """Returns the option that a user probably meant, "CIFAR10" for "cifar-10", if there is one."""
+    """Returns the option that a user probably meant: "CIFAR10" for "cifar-10". Else `None`."""
 
     def plain(text: str) -> str:
         return text.casefold().translate(str.maketrans("", "", "-_ "))

@@ -1,4 +1,4 @@
-"""What all commands share: streams, signals, exit codes, and one line for what ends them early."""
+"""What all commands share: streams, signals, exit codes, and errors in one line."""
 
 import argparse
 import io
@@ -46,13 +46,16 @@ def run_command(
     debug: bool = False,
     farewell: str = "interrupted",
 ) -> int:
-    """Runs a command, and prints one line on stderr if anything ends it early.
+    """Runs a command, and prints one line on stderr if an error or a signal ends it early.
 
     Args:
         work: Reads the arguments, does what they ask for, and returns the exit code.
         parser: Prints errors.
         debug: Whether to raise errors instead.
         farewell: The line to print when a signal ends the command.
+
+    Returns:
+        The exit code.
     """
     prepare_environment()
     _prepare_streams()
@@ -81,7 +84,7 @@ def _message(error: BrainPropError | MemoryError | OSError) -> str:
     """Returns the line that reports what ended a command."""
     if isinstance(error, MemoryError):  # While TensorFlow runs, `devices` handles it.
         return f"out of memory ({one_line(error)}): end other programs"
-    if isinstance(error, OSError):  # What handles other files has handled theirs: it is stdout.
+    if isinstance(error, OSError):  # Errors of other files are handled where they occur.
         what = printable(error.filename or "what this prints")
         return f"{what} cannot be written ({error.strerror}): make room, or write elsewhere"
     return str(error)
@@ -94,9 +97,9 @@ def _interrupt(number, frame):
 
 @contextmanager
 def handled_by(handler: Callable) -> Iterator[None]:
-    """Makes a handler handle `SIGNALS`, where Python allows that: in the main thread.
+    """Lets a handler handle `SIGNALS` during the block, if this is the main thread.
 
-    Signals that are ignored stay ignored, as a shell wants it for jobs in the background.
+    Signals that are ignored stay ignored, as `nohup` and jobs in the background need it.
     """
 
     def handle(number, frame):
@@ -119,9 +122,9 @@ def handled_by(handler: Callable) -> Iterator[None]:
 def _prepare_streams() -> None:
     """Opens the standard streams that are closed, and lets stdout print the name of any file.
 
-    A file that is opened later would otherwise become stderr, to which libraries write.
+    Otherwise, a file that is opened later would get stderr's descriptor, to which libraries write.
     """
-    # In the order of the descriptors, since each takes the lowest that is free.
+    # In the order of the descriptors: each stream takes the lowest one that is free.
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, errors="backslashreplace"))  # noqa: SIM115

@@ -15,7 +15,7 @@ BFLOAT16_CAPABILITY = (8, 0)
 
 
 def description() -> str:
-    """Returns the names of the GPUs, or of the processor with the reason why it is no GPU."""
+    """Returns the names of the GPUs; without a GPU, the processor's name and the reason."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
@@ -31,7 +31,7 @@ def description() -> str:
 
 
 def announce(what: str) -> None:
-    """Prints what runs, such as an experiment's name and seed, on which device."""
+    """Prints what runs, such as an experiment's name and seed, and on which device."""
     print(f"{what}, on {description()}", flush=True)
 
 
@@ -89,7 +89,7 @@ def strategy(gpus: int | None) -> tf.distribute.Strategy:
         gpus: How many; `None` uses the device that TensorFlow chooses.
 
     Raises:
-        BrainPropError: If there are fewer.
+        BrainPropError: If there are fewer GPUs.
     """
     if gpus is None:
         return tf.distribute.get_strategy()
@@ -100,13 +100,16 @@ def strategy(gpus: int | None) -> tf.distribute.Strategy:
 
 
 def check_even_parts(sizes: Mapping[str, int]) -> None:
-    """Checks that the devices of a `strategy` divide numbers of images, given by what they are.
+    """Checks that the devices of a `strategy` can share images evenly.
 
     Each device's average counts the same, regardless of the size of its part. And Keras cannot
     start with a batch whose parts differ in size.
 
+    Args:
+        sizes: Numbers of images, by what they are: "images of a batch".
+
     Raises:
-        BrainPropError: If they do not.
+        BrainPropError: If a number is not a multiple of the number of devices.
     """
     devices = tf.distribute.get_strategy().num_replicas_in_sync
     for images, size in sizes.items():

@@ -12,11 +12,11 @@ class BrainPropError(Exception):
 
 
 class StdoutLost(BrainPropError):
-    """Stdout is closed, so that the whole command ends."""
+    """Stdout is closed, so the whole command ends."""
 
 
 def printable(thing: object) -> str:
-    """Returns anything that a user gave as one line, with "?" for what cannot be printed."""
+    """Returns text from the user or a file as one line, with "?" for unprintable characters."""
     text = " ".join(str(thing).split())
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and checks of paths before hours are spent."""
+"""Atomic writes, and checks of output paths before training starts."""
 
 import os
 import secrets
@@ -20,11 +20,15 @@ STALE_SECONDS = 3600  # No process takes that long between two writes to a file.
 
 @contextmanager
 def writing(where: str | Path, remedy: str) -> Iterator[None]:
-    """Turns an error while files are written into the one that users meet.
+    """Turns an `OSError` of the block, which writes files, into a `BrainPropError`.
+
+    Args:
+        where: The file or the folder, as the message names it.
+        remedy: The way out.
 
     Raises:
-        BrainPropError: In place of an `OSError`. It names the file or folder and the way out.
-        BrokenPipeError: If stdout is closed, which is no fault of the files.
+        BrainPropError: In place of an `OSError`.
+        BrokenPipeError: If stdout is closed, which is not the files' fault.
     """
     try:
         yield
@@ -59,7 +63,7 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Pa
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         if not overwrite:
-            path.open("x").close()  # Takes the name if it is free; the next line would not ask.
+            path.open("x").close()  # Claims the name or raises; the next line would overwrite.
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -67,7 +71,7 @@ def atomic_write(path: str | os.PathLike, overwrite: bool = True) -> Iterator[Pa
 
 @contextmanager
 def temporary_folder(directory: Path) -> Iterator[Path]:
-    """Yields a new folder in a folder, for files that are then moved out of it."""
+    """Yields a temporary folder in a directory, for files that are then moved out of it."""
     remove_stale(directory)
     with tempfile.TemporaryDirectory(PARTIAL_SUFFIX, ".", directory) as folder:
         yield Path(folder)
@@ -86,7 +90,7 @@ def make_directory(directory: Path, option: str) -> None:
     """Makes a folder if it does not exist, and checks that files can be made in it.
 
     Raises:
-        BrainPropError: If not. The message has the option that named the folder.
+        BrainPropError: If not. The message names the option that gave the folder.
     """
     with writing(f"{option} {directory}", "choose another folder"):
         directory.mkdir(parents=True, exist_ok=True)
@@ -97,7 +101,7 @@ def check_output(path: Path, option: str) -> None:
     """Checks that a file can be written under a name; its folder is made if it does not exist.
 
     Raises:
-        BrainPropError: If not. The message has the option that named the file.
+        BrainPropError: If not. The message names the option that gave the file.
     """
     make_directory(path.parent, f"the folder of {option}")
     with writing(f"{option} {path}", "choose another name"), suppress(FileNotFoundError):
@@ -106,7 +110,11 @@ def check_output(path: Path, option: str) -> None:
 
 
 def check_figure(path: Path, option: str) -> None:
-    """Checks, as `check_output`, a name that must end in one of `FIGURE_SUFFIXES`."""
+    """Checks a figure's path as `check_output` does, and its suffix.
+
+    Raises:
+        BrainPropError: If not. The message names the option that gave the file.
+    """
     if path.suffix.lower() not in FIGURE_SUFFIXES:
         endings = " or ".join(FIGURE_SUFFIXES)
         raise BrainPropError(f"{option} {path}: give a name that ends in {endings}")

@@ -1,4 +1,4 @@
-"""Plugins: Python files of the user's that register architectures, data sets or algorithms."""
+"""Plugins: the user's Python files, which register architectures, data sets or algorithms."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ LOADED: dict[Path, ModuleType] = {}
 
 
 def load_plugin(path: str | Path) -> Path:
-    """Runs a plugin's file, unless this process has run it before.
+    """Runs a plugin's file, unless this process has already run it.
 
     A plugin is code: it can do all that the user can.
 
@@ -40,7 +40,7 @@ def load_plugin(path: str | Path) -> Path:
     module = module_from_spec(spec_from_loader(name, loader))  # type: ignore[arg-type]
     sys.modules[name] = module
     try:
-        # Hides the notes of TensorFlow, which a plugin may import, and nothing else.
+        # Hides only the notes of TensorFlow, which a plugin may import.
         with os.fdopen(os.dup(2), "w") as stderr, quiet_stderr(), redirect_stderr(stderr):
             loader.exec_module(module)
     except Exception as error:

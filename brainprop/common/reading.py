@@ -14,7 +14,7 @@ MAX_FILE_BYTES = 2**30
 
 @contextmanager
 def reading(where: str | Path, remedy: str) -> Iterator[None]:
-    """Turns anything that goes wrong while a file is read into the one error that users meet.
+    """Turns any error of the block, which reads a file, into a `BrainPropError`.
 
     Args:
         where: The file, as the message names it.
@@ -43,10 +43,10 @@ def reading(where: str | Path, remedy: str) -> Iterator[None]:
 
 
 def check_regular(path: Path) -> None:
-    """Refuses a folder, and a pipe or a device, since opening one can wait forever.
+    """Checks that a path is a regular file: opening a pipe or a device can wait forever.
 
     Raises:
-        BrainPropError: If it is one.
+        BrainPropError: If it is a folder, a pipe or a device.
         OSError: If there is no such file, or its folder cannot be read.
     """
     mode = path.stat().st_mode
@@ -67,7 +67,13 @@ def check_readable(path: Path) -> None:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Reads a whole regular file; call it inside `reading`."""
+    """Reads a whole regular file; call it inside `reading`.
+
+    Raises:
+        BrainPropError: As `check_regular`.
+        OSError: If it is missing or cannot be read.
+        ValueError: If it has more than `MAX_FILE_BYTES`.
+    """
     check_regular(path)
     if path.stat().st_size > MAX_FILE_BYTES:
         raise ValueError(f"more than {MAX_FILE_BYTES} bytes")
@@ -75,7 +81,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def files_below(folder: Path) -> list[str]:
-    """Lists the files in a folder and in those below it; hidden ones are left out.
+    """Lists the files in a folder and its subfolders, without hidden ones.
 
     Returns:
         Their sorted names, relative to the folder.

@@ -1,4 +1,4 @@
-"""The start of TensorFlow, which takes seconds: only once the arguments are checked."""
+"""The start of TensorFlow, which takes seconds and so comes after the arguments are checked."""
 
 import gc
 import os
@@ -55,7 +55,7 @@ def start_tensorflow() -> None:
 
 @contextmanager
 def _quick_imports() -> Iterator[None]:
-    """Imports without `UNNEEDED` packages and without garbage collection.
+    """Makes the block's imports skip the `UNNEEDED` packages and garbage collection.
 
     The packages can be imported as usual afterwards. What the block creates is never collected:
     modules live as long as the process.
@@ -77,7 +77,10 @@ def _quick_imports() -> Iterator[None]:
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Hides what is written to stderr, also by C++: TensorFlow writes before it reads its level."""
+    """Hides what is written to stderr, C++'s output included.
+
+    TensorFlow writes some notes before it reads `TF_CPP_MIN_LOG_LEVEL`.
+    """
     stderr = os.dup(2)
     with open(os.devnull, "w") as devnull:
         os.dup2(devnull.fileno(), 2)

@@ -25,7 +25,7 @@ def cached_images(
     shape: tuple[int, ...],
     decode: Callable[[], Iterable[np.ndarray]],
 ) -> np.ndarray:
-    """Returns the images of a data set; decodes them only where the cache file is of no use.
+    """Returns the images of a data set. Decodes them if the cache file is missing or out of date.
 
     Args:
         cache: The cache file: a digest of `contents`, then the pixels. It can be deleted at any
@@ -68,7 +68,7 @@ def cached_images(
 
 
 def _mapped(cache: Path, digest: bytes, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Maps the cache file, or returns None if it is missing, damaged or of other contents."""
+    """Maps the cache file, or returns `None` if it is missing, damaged or out of date."""
     with suppress(OSError), cache.open("rb") as file:
         size = len(digest) + math.prod(shape)
         if file.read(len(digest)) == digest and file.seek(0, os.SEEK_END) == size:
@@ -77,6 +77,6 @@ def _mapped(cache: Path, digest: bytes, shape: tuple[int, ...]) -> np.ndarray | 
 
 
 def size_and_time(path: Path) -> tuple[int, int]:
-    """Returns what changes once the content of a file does."""
+    """Returns a file's size and time of modification, which change with its content."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns

@@ -18,10 +18,12 @@ from brainprop.datasets.tiny_imagenet import FOLDER, SOURCE, WNIDS, members_of
 
 
 def extract(zip_path: Path, directory: Path) -> int:
-    """Extracts the zip into a folder in a directory, or what an interruption has left of it.
+    """Extracts the zip into the folder `tiny-imagenet-200` of a directory.
+
+    After an interruption, it extracts only what is missing.
 
     Returns:
-        How many files were written: 0 if all were there.
+        The number of files written: 0 if all were there.
 
     Raises:
         BrainPropError: If the zip is missing or damaged, or a file cannot be written.

@@ -76,13 +76,13 @@ def held_out(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
     Args:
         labels: Integers, shape `(n,)` or `(n, 1)`, or by class, shape `(n, classes)`.
         fraction: The part of each class, in (0, 1), rounded to whole images.
-        seed: Of the draw.
+        seed: Seed of the draw.
 
     Returns:
         True for the chosen images, shape `(n,)`.
 
     Raises:
-        BrainPropError: If that is none of the images, or all.
+        BrainPropError: If no image is chosen, or every image.
     """
     rng = np.random.default_rng(seed)
     taken = np.zeros(len(labels), bool)

@@ -28,8 +28,8 @@ class Dataset:
         image_shape: Height, width and channels of an image.
         classes: The number of classes.
         load: Loads it from a directory (see `load_data`'s `data_dir`).
-        class_names: Returns what the labels 0, 1, ... mean; looks into the same directory where
-            the files of the data set say so.
+        class_names: Returns the names of the classes, in the order of their labels. Reads them from
+            the same directory where the data set's files have them.
         training_images, test_images: How many the whole data set has. `None` if unknown.
     """
 
@@ -82,7 +82,7 @@ def register_dataset(
     All architectures go with it. A name that was registered before is replaced.
 
     Args:
-        name: The name of the data set. Files of its runs are called after it.
+        name: The name of the data set. The files of its runs are named after it.
         load: Takes `load_data`'s `data_dir` and returns `((x_train, y_train), (x_test, y_test))`:
             images uint8 of shape `(n, *image_shape)`, labels integers from 0 of shape `(n,)`.
         image_shape: Height, width and channels of an image.
@@ -125,8 +125,8 @@ def dataset_name(dataset: str | os.PathLike) -> str:
     """Returns a data set's name in the table, or the absolute path of a folder of images.
 
     Args:
-        dataset: A name in any case of letters, else a path. A path that is missing must hold a
-            slash. `Path(dataset_name(...)).name` is what files are called after.
+        dataset: A name in any case of letters, else a path. The path of a missing folder must
+            contain a slash. Files are named after `Path(dataset_name(...)).name`.
 
     Raises:
         BrainPropError: If it is neither.
@@ -206,21 +206,21 @@ def load_data(
     Args:
         dataset: "MNIST", "CIFAR10", "CIFAR100", "TinyImageNet", a name that `register_dataset`
             added, or a folder of images (see `brainprop.datasets.folder`).
-        data_dir: The directory that holds what the official download left, or is what it left.
-            Defaults to the one that the environment variable BRAINPROP_DATA names, else the
-            current one, and then the project's own. What is missing there is looked for in Keras's
-            cache, then downloaded.
-        max_train_samples: Take only so many training images, drawn at random. Defaults to all.
-        max_eval_samples: Take only so many test images, drawn at random. Defaults to all.
-        seed: Of these draws, and of a folder's test images where it has none.
-        classes: Take only so many classes, drawn at random, and renumber their labels from 0.
+        data_dir: The directory that holds the official file or folder of the data set, or that
+            folder itself. Defaults to the directory that the environment variable BRAINPROP_DATA
+            names, else the current one, and then the project's own. What is missing there is
+            looked for in Keras's cache, then downloaded.
+        max_train_samples: The number of training images, drawn at random. Defaults to all.
+        max_eval_samples: The number of test images, drawn at random. Defaults to all.
+        seed: Seed of the draws: of images, of classes, and of test images in a folder without any.
+        classes: The number of classes, drawn at random; their labels are renumbered from 0.
             Defaults to all.
         image_size: Height and width of a folder's images. Defaults to 32.
 
     Returns:
         `((x_train, y_train), (x_test, y_test))`, as `keras.datasets` does: images uint8 of shape
-        (n, height, width, channels), labels int32 of shape (n,). The test set of Tiny ImageNet is
-        its validation set.
+        `(n, height, width, channels)`, labels int32 of shape `(n,)`. The test set of Tiny ImageNet
+        is its validation set.
 
     Raises:
         BrainPropError: If an argument is bad, or a file is missing or damaged.

@@ -66,8 +66,8 @@ def load(data_dir: str | Path | None = None, classes: int = CLASSES) -> Data:
 def class_names(data_dir: str | Path | None = None, classes: int = CLASSES) -> tuple[str, ...]:
     """Returns what the labels mean: the first word of each class in words.txt, else its WordNet id.
 
-    Nothing is downloaded. Where the data set is missing, the labels get their numbers as names,
-    with a warning.
+    Nothing is downloaded. If the data set is missing, prints a warning and returns "class 0",
+    "class 1" and so on.
 
     Raises:
         BrainPropError: If the data set's files are damaged.
@@ -93,8 +93,8 @@ class _Opened:
 
     Attributes:
         path: The folder or the zip.
-        files: The size of each file and what else changes with it, by its name in the folder.
-        read: Reads the file of a name.
+        files: What changes with the content of each file, such as its size, by name in the folder.
+        read: Reads a file, given its name in the folder.
     """
 
     path: Path
@@ -148,7 +148,7 @@ def members_of(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _training_images(source: _Opened, wnids: list[str]) -> dict[str, str]:
-    """Returns the WordNet id of each training image; they and wnids.txt must agree."""
+    """Returns the WordNet id of each training image, and checks them against wnids.txt."""
     images = _by_class_folder(_images(source, "train/"), wnids)
     empty = {*wnids} - {*images.values()}
     if empty:
@@ -157,7 +157,7 @@ def _training_images(source: _Opened, wnids: list[str]) -> dict[str, str]:
 
 
 def _test_images(source: _Opened, wnids: list[str]) -> dict[str, str]:
-    """Returns the WordNet id of each validation image; they and the annotations must agree."""
+    """Returns the WordNet id of each validation image, and checks them against the annotations."""
     images, everywhere = _images(source, "val/images/"), _images(source, "val/")
     if everywhere and not images:
         everywhere.sort(key=lambda name: name.split("/")[-1])  # In the official order.

@@ -22,12 +22,12 @@ SCALED_INPUT = "scaled_image"
 
 
 class Blocks:
-    """The blocks that rows of `ARCHITECTURES` name. Each method returns a list of Keras layers.
+    """The blocks that rows of `ARCHITECTURES` name: methods that return lists of Keras layers.
 
     Args:
         kernel_stddev: Standard deviation of the initial kernels.
         l2: Weight decay of every kernel.
-        seeds: Stream of seeds: one for each layer that draws random numbers.
+        seeds: An endless stream of seeds. Each layer that draws random numbers takes one.
     """
 
     def __init__(self, kernel_stddev: float, l2: float, seeds: Iterator[int]):
@@ -101,7 +101,7 @@ def build_network(
         architecture: The table row.
         image_shape: Height, width, channels.
         classes: Number of output units.
-        seeds: Seeds for the initial kernels and for dropout, one taken a layer.
+        seeds: An endless stream of seeds, for the initial kernels and for dropout.
         output_name: Name of the output layer.
 
     Returns:

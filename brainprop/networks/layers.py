@@ -116,8 +116,8 @@ class LocallyConnected2D(keras.layers.Layer):
         """Returns the product of images and kernel, as the method of Keras's convolutions does."""
         _, height, width, channels = inputs.shape
         _, rows, columns, filters = self.compute_output_shape(inputs.shape)
-        # With positions first and images last, one gather copies long runs of numbers to where
-        # one matrix product per position takes them, and its gradient adds them up as fast.
+        # With positions first and images last, a single gather copies long runs of numbers into
+        # the operands of the matrix products, one a position. Its gradient is as fast.
         pixels = tf.reshape(tf.transpose(inputs, [1, 2, 3, 0]), [height * width, channels, -1])
         fields = tf.gather(pixels, self.receptive_fields)
         fields = tf.reshape(fields, [rows * columns, kernel.shape[1], -1])
@@ -277,5 +277,5 @@ class Dropout(keras.layers.Dropout):
         )
         bits = tf.reshape(tf.bitcast(words, tf.uint16), [-1])[:size]
         kept = tf.reshape(bits >= tf.constant(dropped, tf.uint16), shape)
-        # To multiply is several times faster than tf.where.
+        # A product is several times faster than tf.where.
         return inputs * (tf.cast(kept, inputs.dtype) * (levels / (levels - dropped)))

@@ -113,8 +113,14 @@ def model_for(experiment: Experiment, dataset: Dataset | None = None) -> Learnin
 
     Args:
         experiment: The experiment.
-        dataset: The shape of the images and the number of classes. Defaults to those of the
-            experiment's data set.
+        dataset: Has the shape of the images and the number of classes. Defaults to the experiment's
+            data set.
+
+    Returns:
+        The compiled model.
+
+    Raises:
+        BrainPropError: If the data set is a folder that is missing or holds no images.
     """
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -155,7 +161,7 @@ def _scope_name(name: str) -> str:
 
 @contextmanager
 def _precision(mixed: bool) -> Iterator[None]:
-    """If `mixed`, has Keras build layers that compute in 16 bits and keep their weights in 32."""
+    """If `mixed`, layers that are built in the block compute in 16 bits; their weights have 32."""
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(mixed_precision_policy() if mixed else usual)
     try:

@@ -27,7 +27,7 @@ from brainprop.rules.feedback import feedback_weights
 
 # Keras 2 reads this to know the layout; 2.4 is what the 2020 code ran on last.
 LAYOUT_VERSION = "2.4.0"
-# The group of the weights that belong to the model itself, and to none of its layers.
+# The group of the weights that belong to the model itself, not to one of its layers.
 TOP_LEVEL = "top_level_model_weights"
 MAX_ATTRIBUTE_BYTES = 64_000  # HDF5 takes 64 KiB, of which it needs a little itself.
 
@@ -80,7 +80,7 @@ def serialized(model: keras.Model) -> bytes:
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> str:
-    """Loads the weights of a file of `save_weights`, the 2020 code, Keras 2 or Keras 3's `save`.
+    """Loads weights from a file of `save_weights`, the 2020 code or Keras 2.
 
     Layers are matched by order. Within a nested model, the order in a file depends on which layers
     were frozen, so there the weights are matched by name where the names allow it. If anything is
@@ -88,7 +88,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> str:
 
     Args:
         model: A built model.
-        path: The weights file, or the .h5 file of a whole model.
+        path: The weights file, or the .h5 file of a whole model that Keras 2 or 3 saved.
 
     Returns:
         The name of the output layer in the file, which identifies the learning rule.
@@ -140,7 +140,7 @@ def _ordered(layer: keras.Layer) -> list:
 
 
 def _check_holdable(layer: keras.Layer) -> None:
-    """Refuses a layer with state that is not in its weights, such as an adapted vocabulary."""
+    """Checks that a layer has no state outside of its weights, such as an adapted vocabulary."""
     if hasattr(layer, "save_assets"):
         with tempfile.TemporaryDirectory() as folder:
             layer.save_assets(folder)
@@ -192,7 +192,7 @@ def _write_names(group: h5py.Group, attribute: str, names: list[str]) -> None:
 
 
 def _stored_layers(file: h5py.File, path: Path) -> list[Layer]:
-    """Finds the layers that have weights in a file, in order."""
+    """Returns the layers that have weights in a file, in order."""
     group = file
     if "layer_names" not in file.attrs and "model_weights" in file:  # A whole model.
         group = _member(file, "model_weights", h5py.Group, path)
@@ -223,7 +223,7 @@ def _names(group: h5py.Group, attribute: str) -> Iterator[str]:
 
 
 def _member(group: h5py.Group, name: str, kind: type, path: Path) -> h5py.Group | h5py.Dataset:
-    """Looks up a member of a group and follows no link, since a link can lead out of the file."""
+    """Returns a member of a group. Follows no link, since a link can lead out of the file."""
     for part in name.split("/"):
         if not isinstance(group, h5py.Group) or part not in group:
             raise ValueError(f"{name} is missing in it")
@@ -289,10 +289,11 @@ def _keys(paths: Sequence[str]) -> list:
 
 
 def _read(dataset: h5py.Dataset, dtype: str, path: Path) -> np.ndarray:
-    """Reads a weight, as what the model computes in.
+    """Reads a weight and converts it to the dtype of the model's.
 
     Raises:
-        BrainPropError: If it holds no numbers, or not those that weights of this dtype can be.
+        BrainPropError: If its values are not finite numbers, or cannot have this dtype.
+        ValueError: If its values are missing in the file.
     """
     if dataset.dtype.kind not in "fiubc" or (dataset.dtype.kind == "c") != ("complex" in dtype):
         raise BrainPropError(f"{path} has {dataset.dtype} at {dataset.name}: weights are numbers")
@@ -315,7 +316,7 @@ def _read(dataset: h5py.Dataset, dtype: str, path: Path) -> np.ndarray:
 
 
 def _finalize(model: keras.Model) -> None:
-    """Lets layers compute what they derive from their weights, as `Normalization` does."""
+    """Updates what layers such as `Normalization` derive from their weights."""
     layers = [
         layer
         for layer in model._flatten_layers()
@@ -323,5 +324,5 @@ def _finalize(model: keras.Model) -> None:
     ]
     for layer in layers:
         layer.finalize_state()
-    if layers:  # Functions that were traced before hold what was derived then.
+    if layers:  # Functions that are traced already hold the former values.
         model.train_function = model.test_function = model.predict_function = None

@@ -1,4 +1,4 @@
-"""What weights were trained on: the summary beside their file tells their classes and images."""
+"""What weights were trained on, read from the summary beside their file."""
 
 import json
 from contextlib import suppress
@@ -26,7 +26,7 @@ class Origin:
 
     @classmethod
     def of(cls, weights: Path) -> "Origin":
-        """Reads the summary that `-s` or `brainprop.reproduce` left; knows nothing without one."""
+        """Reads the summary that `-s` or `brainprop.reproduce` left, if there is one."""
         stem = weights.name.removesuffix("_weights.h5")
         for name in (f"{stem}_history.json", f"{stem}.json"):
             with suppress(OSError, ValueError, KeyError, AttributeError, TypeError):
@@ -54,12 +54,15 @@ class Origin:
         )
 
     def check(self, experiment: Experiment, weights: Path, predict: bool) -> None:
-        """Checks that labels mean what they meant in training, and that test images are none of it.
+        """Checks that labels mean what they meant in training, and that no test image was in it.
 
-        A folder of images need not be there to `predict` the classes of other pictures.
+        Args:
+            experiment: What the weights are to be used for.
+            weights: Their file, for messages.
+            predict: Whether to classify other pictures, for which the data set can be missing.
 
         Raises:
-            BrainPropError: If they do not.
+            BrainPropError: If labels mean something else, or test images may have been in training.
         """
         classes, seed = (self.settings.get(name) for name in ("classes", "seed"))
         if classes and (classes, seed) != (experiment.classes, experiment.seed):

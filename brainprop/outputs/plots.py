@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from brainprop.common.files import atomic_write, writing
 from brainprop.paper import ALGORITHMS
 
-if TYPE_CHECKING:  # A figure of results that are on disk does without TensorFlow.
+if TYPE_CHECKING:  # A figure of results on disk does not need TensorFlow.
     from brainprop.training.run import Run
 
 # Colors of the Okabe-Ito palette and of viridis, which the color-blind can distinguish.
@@ -96,7 +96,7 @@ def _draw_accuracy(axes: Axes, run: Run) -> None:
 
 
 def _draw_pair(axes: Axes, run: Run, labels: dict[str, str], scale: float = 1) -> None:
-    """Draws two curves of the history, given their labels by key."""
+    """Draws two curves of the history, whose labels are given by key."""
     for color, (key, label) in zip((BLUE, ORANGE), labels.items(), strict=True):
         draw_curve(axes, [scale * value for value in run.history[key]], label=label, color=color)
 
@@ -177,7 +177,7 @@ def _draw_counts(
 
 
 def _draw_layers(axes: Axes, run: Run, measure: str) -> None:
-    """Draws a curve for each layer of which there is such a measure."""
+    """Draws a curve for each layer that has the measure."""
     layers = [name.split("/")[1] for name in run.history if name.startswith("weight_norm/")]
     scale = 100 if measure == "dead" else 1
     for layer, color in zip(layers, LAYER_COLORS(np.linspace(0, 0.9, len(layers))), strict=True):
@@ -241,7 +241,7 @@ def predictions_figure(
 def confusion_figure(counts: np.ndarray, class_names: Sequence[str], title: str) -> Figure:
     """Draws a confusion matrix in percent of each row, on a scale of colors that shows rare errors.
 
-    Up to `MAX_NUMBERED_CLASSES` classes have numbers, too.
+    With up to `MAX_NUMBERED_CLASSES` classes, the cells have numbers too.
 
     Args:
         counts: How many images of each class (row) were taken for each class (column).
@@ -276,7 +276,7 @@ def confusion_figure(counts: np.ndarray, class_names: Sequence[str], title: str)
 
 
 def write_figure(figure: Figure, path: Path, format: str, dpi: float | None = None) -> None:
-    """Writes a figure as a "pdf" or a "png", without the time of day in it.
+    """Writes a figure as PDF or PNG, without the time of creation in it.
 
     Args:
         figure: What was drawn.

@@ -29,18 +29,18 @@ def save_run(run: Run, directory: str | Path = ".") -> list[Path]:
 
     Args:
         run: What `train` returned. At least one epoch must be complete.
-        directory: The folder for the files. It is made if it does not exist.
+        directory: The folder for the files. It is created if it is missing.
 
     Returns:
-        The paths of the weights, the history as a pickle and as JSON, and the plot as a PDF and as
-        a PNG; then the diagnostics' plot as both, if there are diagnostics in the history.
+        The paths of the weights, the history as a pickle and as JSON, and the plot as PDF and PNG;
+        then the diagnostics' plot as PDF and PNG, if the history has diagnostics.
 
     Raises:
         BrainPropError: If not everything could be saved there. The rest is then in the home folder
             or the folder for temporary files, if it could be saved at all; the message names it.
     """
     directory, writers = Path(directory), _writers(run)
-    with suppress(OSError):  # Writing to it fails with the reason.
+    with suppress(OSError):  # Writing into it then fails, with the reason.
         directory.mkdir(parents=True, exist_ok=True)
     saved, problems = _save(run, writers, directory)
     if not problems:
@@ -58,9 +58,9 @@ def save_run(run: Run, directory: str | Path = ".") -> list[Path]:
 
 
 def _save(run: Run, writers: Writers, directory: Path) -> tuple[list[Path], dict[str, Exception]]:
-    """Saves all files that it can under one number, and returns their paths and the problems.
+    """Saves as many files as it can under one number. Returns their paths, and the errors by part.
 
-    The first file takes the number: if two runs end at once, only one can have its name.
+    The first file claims the number: if two runs end at once, only one can create it.
     """
     numbers = itertools.chain([""], (f"_{count}" for count in itertools.count()))
     while True:
@@ -76,7 +76,7 @@ def _save(run: Run, writers: Writers, directory: Path) -> tuple[list[Path], dict
                 with atomic_write(targets[part], overwrite=own) as unfinished:
                     write(unfinished)
                 saved.append(targets[part])
-            except Exception as error:  # Whatever it is, the other files matter.
+            except Exception as error:  # The other files are saved all the same.
                 problems[part] = error
                 if isinstance(error, FileExistsError) and not saved:
                     break  # Another run has just taken this number.
@@ -85,7 +85,7 @@ def _save(run: Run, writers: Writers, directory: Path) -> tuple[list[Path], dict
 
 
 def _is_earlier_piece(path: Path, run: Run) -> bool:
-    """Returns whether a history is an earlier piece of this run: its first epoch is the same one.
+    """Returns whether a history is of an earlier piece of this run: it has the same first epoch.
 
     No other run's first epoch takes the same time to the nanosecond.
     """

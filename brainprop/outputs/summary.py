@@ -42,7 +42,7 @@ COMMIT = _commit()  # At the start: the files can change during a run.
 
 
 def write_summary(run: Run, path: Path) -> None:
-    """Writes what a run was and what came of it."""
+    """Writes the summary of a run."""
     from brainprop.common import devices
 
     summary = {
@@ -68,7 +68,7 @@ def write_summary(run: Run, path: Path) -> None:
 
 
 def _finite(value):
-    """Returns a number, or nested lists of numbers, with `None` for numbers that JSON lacks."""
+    """Returns a number, or nested lists of numbers, with `None` in place of NaN and infinity."""
     if isinstance(value, list):
         return [_finite(element) for element in value]
     return value if math.isfinite(value) else None
@@ -96,7 +96,7 @@ def read_summary(path: Path) -> Result:
     """Reads the summary of a run.
 
     Raises:
-        BrainPropError: If the file cannot be read, or is no summary that this version knows.
+        BrainPropError: If the file cannot be read, or is not a summary that this version knows.
     """
     with reading(path, "move it elsewhere to have the run repeated"):
         content = json.loads(read_bytes(path))

@@ -1,4 +1,4 @@
-"""An attempt at a run of a folder: trains what is left of it, unless another process has it."""
+"""An attempt at a run of a folder: trains what is left of it, unless another process does."""
 
 import logging
 import signal
@@ -28,7 +28,7 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """An attempt at a run: its status, the same in a line, and the signal that interrupted it."""
+    """An attempt at a run: its status, a line that describes it, and the signal that ended it."""
 
     status: Status
     message: str
@@ -41,9 +41,9 @@ class Attempt:
 
 
 def finished(files: RunFiles) -> Attempt:
-    """Returns what became of a finished run: failed if its result is damaged or another run's.
+    """Returns the attempt of a finished run. It failed if the result is damaged or another run's.
 
-    Folders of images can have one name in different places.
+    Folders of images in different places can have the same name.
     """
     try:
         result = read_summary(files.result)
@@ -87,7 +87,7 @@ def complete(
 
 
 def start_for_many_runs() -> None:
-    """Starts TensorFlow without its warning of retracing: every run traces a network of its own."""
+    """Starts TensorFlow without its warning of retracing, which every run's new network causes."""
     start_tensorflow()
     logging.getLogger("tensorflow").addFilter(_is_no_retracing)
 

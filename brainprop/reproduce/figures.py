@@ -1,4 +1,4 @@
-"""The figures of a report: accuracy over epochs, and what comes of a sweep."""
+"""The figures of a report: accuracy over epochs, and the results of a sweep."""
 
 import math
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ SWEEP_PANELS = {
 def curves_figure(rows: Sequence[Row]) -> Figure:
     """Draws validation accuracy over epochs, a panel for the algorithms that share all settings.
 
-    The line is the mean of the seeds that still train in an epoch, as long as that is half of them
-    or more. The band reaches from the lowest to the highest.
+    The line is the mean of the seeds that still train in an epoch, and ends where they are fewer
+    than half. The band reaches from the lowest to the highest.
     """
     panels = grouped(rows, lambda row: (row.experiment.dataset, _title(row)))
     columns = min(3, len(panels))
@@ -61,7 +61,7 @@ def _draw_seeds(axes: Axes, curves: Sequence[Sequence[float]], algorithm: str) -
 
 
 def _zoom(axes: Axes, curves: Sequence[Sequence[float]], levels: Sequence[float]) -> None:
-    """Leaves out the steep start of long runs, beside which nothing else could be seen."""
+    """Leaves out the steep start of long runs, which would hide all later differences."""
     lowest = min([*levels, *(min(curve[len(curve) // 10 :]) for curve in curves)])
     highest = max([*levels, *map(max, curves)])
     margin = 0.15 * (highest - lowest)
@@ -72,8 +72,8 @@ def _zoom(axes: Axes, curves: Sequence[Sequence[float]], levels: Sequence[float]
 def sweep_figure(name: str, rows: Sequence[Row]) -> Figure:
     """Draws accuracy, and the epochs to 90 % of the best, against the values of a setting.
 
-    The line is the mean of the seeds; between names, which have no order, there is none. The bars
-    reach from the lowest to the highest. Where all seeds diverged, the figure says so.
+    The line joins the means of the seeds, except between names, which have no order. The bars
+    reach from the lowest to the highest. Values at which all seeds diverged are marked.
     """
 
     def rest(row: Row) -> tuple:

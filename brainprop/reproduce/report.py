@@ -40,12 +40,12 @@ class Report:
 
     Args:
         rows: As `table_rows` returns them.
-        swept: Settings that are a sweep in any case. Runs of different length are none otherwise.
+        swept: Settings that are a sweep even if they are among `NO_SWEEP`. Defaults to none.
 
     Attributes:
         rows: All rows.
         sweeps: By setting: the rows that differ in it alone.
-        others: The rows of no sweep, and those with the paper's settings.
+        others: The rows that are in no sweep, and those with the paper's settings.
     """
 
     def __init__(self, rows: Sequence[Row], swept: Sequence[str] = ()):
@@ -114,7 +114,7 @@ class Report:
 
 
 def _swept(rows: Sequence[Row], name: str) -> list[Row]:
-    """Returns the rows that differ in one setting alone, by network, algorithm and value."""
+    """Returns the rows that differ only in one setting, by network, algorithm and value."""
 
     def rest(row: Row) -> tuple:
         return row.experiment.row, row.settings(name), row.images_beside(name)
@@ -144,7 +144,7 @@ def _flat(numbers: dict) -> dict:
 
 
 def _table(lines: Sequence[dict[str, str]]) -> str:
-    """Returns a table in Markdown, of lines by title. Columns without entries are left out."""
+    """Returns a table in Markdown, given each line's entries by title, without empty columns."""
     titles = [title for title in lines[0] if any(line[title] for line in lines)]
     cells = [titles, ["---"] * len(titles)] + [[line[t] for t in titles] for line in lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
@@ -170,7 +170,7 @@ def _overview_line(network: Sequence[Row]) -> dict[str, str]:
         "paper": cell("BrainProp", "paper_epochs"),
         "EBP": cell("EBP", "epochs_to_best"),
         "BrainProp / EBP": cell("BrainProp", "epoch_ratio_to_best", 1),
-        **{f"{name} [%]": cell(name, "accuracy", 2) for name in ALGORITHMS},  # Those of plugins.
+        **{f"{name} [%]": cell(name, "accuracy", 2) for name in ALGORITHMS},  # Adds the plugins'.
         "seeds": ", ".join(seeds),
         "remarks": "; ".join(dict.fromkeys(text for row in network for text in row.remarks)),
     }

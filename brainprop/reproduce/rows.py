@@ -1,4 +1,4 @@
-"""The finished runs in a folder as rows of tables: runs that differ in their seed alone."""
+"""The finished runs in a folder as rows of tables. The runs of a row differ only in their seed."""
 
 import dataclasses
 import sys
@@ -15,7 +15,7 @@ from brainprop.outputs.summary import Result, read_summary
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, RESULTS
 from brainprop.reproduce.run_folder import RunFiles
 
-# Settings that change how something is computed, and not what.
+# Settings that change how a result is computed, not what it means.
 COMPARABLE = {"deterministic", "jit_compile"}
 # Settings on which the number of training images depends.
 OF_IMAGES = {"classes", "max_train_samples", "validation_split"}
@@ -38,11 +38,11 @@ def read_results(folder: Path) -> list[Result]:
 
 @dataclass
 class Row:
-    """Runs that differ in their seed alone."""
+    """Runs that differ only in their seed."""
 
     experiment: Experiment  # With any seed.
-    # A folder may hold a part of a data set only. `None` where classes are drawn, which may differ
-    # in their number of images.
+    # The data folder may hold only a part of a data set. `None` if classes were drawn: these may
+    # differ in their number of images.
     training_images: int | None
     results: list[Result]  # Of the runs that did not diverge, by seed.
     diverged: int  # How many diverged.
@@ -89,7 +89,7 @@ class Row:
 
     @property
     def remarks(self) -> list[str]:
-        """What a reader must know to compare the row with others."""
+        """What a reader must know before comparing the row with others."""
         remarks = [self.settings()] if self.overrides else []
         if "epochs" in self.overrides and self.experiment.epochs in self.values("epochs_to_stop"):
             remarks = [f"cut short: {self.settings()}"]

@@ -50,7 +50,7 @@ class LearningRule(keras.Model):
     on their mean. A rule that is no gradient descent overrides `train_step` too.
 
     Labels are integers, shape `(batch,)` or `(batch, 1)`, or one-hot, shape `(batch, classes)`.
-    They may come in a list of one, as Keras takes them. `compile` takes no loss: the rule defines
+    A list of one such array is taken too, as in Keras. `compile` takes no loss: the rule defines
     it. Under a mixed-precision policy, give the output layer `dtype="float32"`: 16 bits would round
     its outputs. Samples that a `Masking` layer masks do not count, as in Keras.
 
@@ -265,7 +265,7 @@ def is_one_hot(labels: tf.Tensor, classes: int) -> bool:
 
 
 def class_indices(labels, classes: int) -> tf.Tensor:
-    """Returns labels as integers; a row of one-hot labels that names no class becomes -1.
+    """Returns labels as integers. A row of one-hot labels without a class, all zeros, becomes -1.
 
     Args:
         labels: Integers, shape `(batch,)` or `(batch, 1)`, or by class, shape `(batch, classes)`.

@@ -39,7 +39,7 @@ class Feedback:
         network: The network to differentiate: the rule's own, or one that shares its layers.
         kernels: By layer, what its feedback connections keep: a kernel (learned, random), or the
             size of all weights (sign), or a matrix from the output units (direct).
-        weights: All that the rule keeps for it.
+        weights: All weights that the rule keeps for it.
 
     Raises:
         BrainPropError: If the mode is unknown, or a layer has weights that no feedback
@@ -86,7 +86,7 @@ class Feedback:
 
 
 class _Wiring:
-    """Lays a network's feedback connections while it builds the network that has them.
+    """Builds the network that has feedback connections, and adds their weights to the rule.
 
     Args:
         rule: The model that gets the feedback kernels.
@@ -160,7 +160,7 @@ class _Wiring:
         return network, matrices
 
     def _carrier(self, layer: keras.Layer) -> keras.Layer:
-        """Returns the layer with feedback; a layer without connections as it is."""
+        """Returns the layer with feedback, or the layer itself if it needs no connections."""
         if layer in self.carriers:
             return self.carriers[layer]
         method = _product_method(layer)
@@ -182,7 +182,7 @@ class _Wiring:
         return carrier
 
     def _kept(self, layer: keras.Layer) -> keras.Variable:
-        """Adds to the rule what a layer's feedback connections keep."""
+        """Adds the weight of a layer's feedback connections to the rule."""
         kernel = layer.kernel
         if self.feedback.mode == "sign":
             size = np.sqrt(np.mean(np.square(keras.ops.convert_to_numpy(kernel))))
@@ -193,7 +193,7 @@ class _Wiring:
         return self._weight(layer, kernel.shape, drawn, trainable=learned, constraint=constraint)
 
     def _matrix(self, layer: keras.Layer, shape: tuple) -> keras.Variable:
-        """Adds to the rule the way from the output units to the activity below a layer."""
+        """Adds the matrix from the output units to the activity below a layer to the rule."""
         if None in shape:
             raise BrainPropError(
                 f"direct feedback cannot reach the inputs of {layer.name!r}, which have no fixed "
@@ -226,7 +226,7 @@ class _Wiring:
 
 
 def feedback_weights(model: keras.Model) -> list:
-    """Returns the weights of a model that are its feedback's; none for most models."""
+    """Returns the weights of a model's feedback connections; most models have none."""
     feedback = getattr(model, "feedback", None)
     return feedback.weights if isinstance(feedback, Feedback) else []
 

@@ -11,14 +11,14 @@ NONLINEAR = {
     "hardshrink", "sin", "cos", "clip",
 }  # fmt: skip
 _SOFTMAX = "softmax"
-# What bounded or bent parts go through without becoming linear.
+# Operations on several tensors whose result is not linear if none of its parts is.
 _MERGES = {
     "add", "average", "concatenate", "divide", "maximum", "minimum", "multiply", "stack",
     "truedivide",
 }  # fmt: skip
 _PRODUCTS = {"dot", "einsum", "matmul", "tensordot"}  # Each output is a sum of products.
-# Where a wrapper or a recurrent layer has the layer that it calls, or several, the last of which
-# makes the output.
+# The attributes in which wrappers and recurrent layers keep the layer that they call, or several
+# layers, the last of which makes the output.
 _WRAPPED = ("layer", "forward_layer", "cell", "cells", "layers")
 
 
@@ -34,8 +34,8 @@ def check_outputs(outputs, harmless: frozenset[str]) -> None:
         harmless: Activations of `NONLINEAR` that are accepted.
 
     Raises:
-        ValueError: If they are several tensors, of another shape than `(batch, classes)` with two
-            classes or more, or not linear.
+        ValueError: If the outputs are not one tensor of shape `(batch, classes)`, with two classes
+            or more, or not linear.
     """
     one = isinstance(outputs, keras.KerasTensor)
     if not one or len(outputs.shape) != 2 or outputs.shape[1] in (None, 1):
@@ -48,7 +48,7 @@ def check_outputs(outputs, harmless: frozenset[str]) -> None:
 
 
 def _activation_behind(tensor, nonlinear: set[str], pooled=False) -> tuple[str, str] | None:
-    """Returns the activation that a tensor went through, and its layer's name, or nothing."""
+    """Returns the activation that a tensor went through and its layer's name, or `None`."""
     operation, node, index = tensor._keras_history
     kinds, inner = _kinds_of(operation)
     for kind in kinds & nonlinear:
@@ -71,7 +71,7 @@ def _activation_behind(tensor, nonlinear: set[str], pooled=False) -> tuple[str, 
 def _kinds_of(operation) -> tuple[set[str], object]:
     """Returns the names of what a layer or an operation applies last, and the layer that it wraps.
 
-    They are names such as "leakyrelu" and "softmax", and all that the function of a `Lambda` names.
+    They are names such as "leakyrelu" and "softmax"; for a `Lambda`, all names in its function.
     """
     parts = (getattr(operation, name, None) for name in _WRAPPED)
     wrapped = next((part for part in parts if part), None)

@@ -138,7 +138,7 @@ class LocalNetwork:
     def angles(self) -> list[float]:
         """Returns the angle between each feedback kernel and its transposed partner, in degrees.
 
-        0 means that they are alike up to a factor; independent random ones have 90 on average.
+        At 0 they are equal up to a factor. Independent random kernels are at 90 on average.
         """
         return [
             angle(feedforward.T, feedback)

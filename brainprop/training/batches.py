@@ -70,7 +70,7 @@ def evaluation_batches(
 def _batches(
     indices: tf.data.Dataset, images: np.ndarray, labels: np.ndarray, scaled: bool
 ) -> tf.data.Dataset:
-    """Loads the batches of images that indices name, ahead of time."""
+    """Loads the images and labels at batches of indices, ahead of time."""
     shapes, held = (images.shape[1:], labels.shape[1:]), [images, labels]
     label_type = np.int32 if labels.dtype.kind in "iub" else np.float32
     types = [tf.as_dtype(images.dtype), tf.as_dtype(label_type)]

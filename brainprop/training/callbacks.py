@@ -21,7 +21,7 @@ from brainprop.training.run import MAX_LOSS, Schedule, has_diverged
 class BestWeights(keras.callbacks.Callback):
     """Keeps the weights of the epoch of the best validation accuracy.
 
-    Keras's `EarlyStopping` keeps only those of the last rise by more than `min_delta`.
+    Keras's `EarlyStopping` misses rises of less than `min_delta`.
 
     Attributes:
         epoch: That epoch, counted from 1; 0 before the first.
@@ -73,7 +73,7 @@ class LearningRate(keras.callbacks.Callback):
 
 
 class StopOnDivergence(keras.callbacks.Callback):
-    """Ends training after a step that made the epoch's loss diverge."""
+    """Ends training once the loss diverges: after the step, or after the epoch's validation."""
 
     def on_train_batch_end(self, batch, logs=None):
         if not logs["loss"] <= MAX_LOSS:
@@ -228,8 +228,8 @@ def _match(variables: list, values: list[np.ndarray]) -> bool:
 class CSVLog(keras.callbacks.Callback):
     """Writes the figures of all epochs so far to a CSV file after each epoch.
 
-    Keras's `CSVLogger` appends. A resumed run could then have an epoch twice, or put its figures
-    under the headings of others. Figures that are lists, as diagnostics' counts, are left out.
+    Keras's `CSVLogger` appends. With it, a resumed run could have an epoch twice, or put figures
+    under the wrong headings. Figures that are lists, as diagnostics' counts, are left out.
 
     Args:
         path: The file, which is replaced as a whole.
@@ -256,7 +256,7 @@ class CSVLog(keras.callbacks.Callback):
 
 
 def pad_with_nan(epoch: int, history: keras.callbacks.History, name: str, like) -> list:
-    """Fills a figure's values up to an epoch: a resumed run may have epochs without it.
+    """Fills up a figure's values with NaN: a resumed run may have epochs in which it is missing.
 
     Args:
         epoch: The first epoch that is not filled, counted from 0.

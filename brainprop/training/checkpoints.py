@@ -175,7 +175,7 @@ def load(path: Path) -> Checkpoint:
     """Reads a checkpoint; the zip container's checksums show whether it is whole.
 
     Raises:
-        BrainPropError: If it is damaged or no checkpoint.
+        BrainPropError: If it is damaged or not a checkpoint.
     """
     with reading(path, "move it away"):
         check_regular(path)
@@ -211,7 +211,11 @@ def newest(directory: Path, settings: Experiment | Schedule) -> Checkpoint | Non
 
 
 def _check_settings(stored: dict, settings: Experiment | Schedule, path: Path) -> None:
-    """Checks that the settings are those of the checkpoint, and names the differences."""
+    """Checks that a checkpoint has the same settings.
+
+    Raises:
+        BrainPropError: If not. The message names the differences.
+    """
     # A setting that is newer than the checkpoint had its default then.
     defaults = {field.name: field.default for field in dataclasses.fields(settings)}
     unknown = stored.keys() - defaults.keys()
@@ -234,7 +238,7 @@ def _check_settings(stored: dict, settings: Experiment | Schedule, path: Path) -
 
 
 def _flat(settings: dict) -> dict:
-    """Returns settings with those of a custom network's rule and optimizer among them."""
+    """Returns the settings, with those of a custom network's rule and optimizer unpacked."""
     parts = {name: settings.pop(name, None) or {} for name in ("rule", "optimizer")}
     own = {f"{name}'s {key}": value for name, part in parts.items() for key, value in part.items()}
     return settings | own

@@ -1,9 +1,9 @@
 """Diagnostics: what a learning rule does to each layer, measured on a fixed batch of images.
 
-The probe batch is a sample of the validation images. The network does not learn them, so errors
-and updates do not vanish because it knows them by heart. The batch is the same in all epochs, so
-that only the network changes. Measuring neither draws a random number nor writes to a variable, so
-it does not change training.
+The probe batch is a sample of the validation images. The network is not trained on them, so their
+errors and updates do not vanish through overfitting. The batch is the same in all epochs, so only
+the network changes. Measuring draws no random number and writes to no variable, so it does not
+change training.
 """
 
 from collections.abc import Iterable, Iterator
@@ -159,7 +159,7 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
 
 
 def _kernels(model: LearningRule) -> dict[str, keras.Variable]:
-    """Returns the kernels that learn, under names that are the same for any such model."""
+    """Returns the kernels that learn, by a name that is the same for all models of this network."""
     kinds = {id(layer.kernel): type(layer).__name__ for layer in _layers_with_kernel(model)}
     kernels = [weight for weight in model.weights if weight.name.endswith("kernel")]
     kinds |= {id(kernel): "output" for kernel in kernels[-1:]}
@@ -182,9 +182,9 @@ def _layers_with_kernel(layer: keras.Layer) -> Iterator[keras.Layer]:
 def _recorded_relus(
     model: LearningRule, kernels: dict[str, keras.Variable]
 ) -> Iterator[dict[str, list[tf.Tensor]]]:
-    """Yields a dictionary in which forward passes leave the activities of the ReLUs.
+    """Yields a dictionary to which forward passes in the block add the activities of the ReLUs.
 
-    A layer that the network uses several times has ReLUs for each use.
+    A layer that the network uses several times has activities for each use.
     """
     names = {id(kernel): name for name, kernel in kernels.items()}
     relu = keras.activations.relu
@@ -213,7 +213,7 @@ def _recorded_relus(
 
 
 def _probe(model: LearningRule, kernels: dict[str, keras.Variable], batches: Iterable) -> tuple:
-    """Runs the network on the probe batch, and the rules' feedback backwards through it.
+    """Runs the network on the probe batch, and the rules' feedback signals backwards through it.
 
     Returns:
         labels: As the batches have them.
@@ -273,7 +273,7 @@ def _probe(model: LearningRule, kernels: dict[str, keras.Variable], batches: Ite
 
 
 def _feedback(trial_losses, labels: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
-    """Returns what a rule sends back from the output units: its mean loss's gradient."""
+    """Returns what a rule feeds back from the output units: the gradient of its mean loss."""
     with tf.GradientTape() as tape:
         tape.watch(outputs)
         loss = tf.reduce_mean(trial_losses(labels, outputs))

@@ -1,4 +1,4 @@
-"""Evaluation: what a network answers without exploration, and how often that is right."""
+"""Evaluation: a network's answers without exploration, and how many of them are right."""
 
 import sys
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def evaluate(model: LearningRule, images: np.ndarray, labels: np.ndarray) -> Eva
         labels: Integers, shape `(n,)` or `(n, 1)`, or one-hot, shape `(n, classes)`.
 
     Returns:
-        The outputs, the accuracy and more.
+        The outputs and the loss, with methods for accuracy and confusion matrix.
 
     Raises:
         BrainPropError: If the device fails.

@@ -54,19 +54,19 @@ def train(
         run = train(Experiment("MNIST", "conv", "BrainProp"))
         run = train(model, ((x_train, y_train), (x_test, y_test)), epochs=20)
 
-    An experiment has its own data and builds its model. A compiled BrainProp or EBP model of one's
-    own takes any data. If its optimizer is plain SGD, the learning rate starts with the compiled
-    one and is halved on the paper's schedule. Any other optimizer is left as it was compiled.
+    An experiment has its own data and builds its model. A custom BrainProp or EBP model must be
+    compiled and needs data. If its optimizer is plain SGD, the learning rate starts with the
+    compiled one and is halved on the paper's schedule. Any other optimizer keeps its own schedule.
 
-    SIGINT, SIGTERM and SIGHUP end training after the batch under way. An error that comes after the
-    first epoch ends it too, so that no training is lost.
+    SIGINT, SIGTERM and SIGHUP end training after the current batch. An error after the first epoch
+    ends it too: the run is returned with the error in `failure`, so that no training is lost.
 
     Args:
         experiment: The experiment, or a model.
         data: `((x_train, y_train), (x_test, y_test))`. Shapes `(n, ...)` and, for integer labels,
             `(n,)` or `(n, 1)`; labels can also be one-hot. Arrays are taken as they are, as in
-            Keras's `fit`, except for the paper's networks: uint8 images are divided by 255 for
-            them. An experiment's `max_train_samples`, `max_eval_samples` and `classes` are not
+            Keras's `fit`, except that uint8 images are divided by 255 for the paper's networks.
+            An experiment's `max_train_samples`, `max_eval_samples` and `classes` are not
             applied to given data: `brainprop.experiments.data_for` does that. The best epoch is
             chosen on the test set, as in the paper, unless the experiment has a `validation_split`.
             Defaults to the experiment's own data.
@@ -82,12 +82,12 @@ def train(
         resume: Resume from the newest checkpoint there, or start if there is none.
         callbacks: More Keras callbacks. At the end of an epoch, their logs hold the figures of
             `Run.history`. Where the learning rate follows the schedule, a callback that lowers it
-            (`ReduceLROnPlateau`) has no effect. Checkpoints do not hold what they
-            count, so they start again in a resumed run.
+            (`ReduceLROnPlateau`) has no effect. Checkpoints do not hold the callbacks' state, such
+            as a counter, so it starts again in a resumed run.
         verbose: 0 prints nothing, 1 a bar and a line an epoch, 2 a line an epoch. Defaults to
             "auto": 1 on a terminal, else 2.
-        interruption: Notes the signals, if the caller handles them with `commands.handled_by` until
-            everything is saved.
+        interruption: Records the signals. Needed only by a caller that handles them itself, with
+            `commands.handled_by`, until everything is saved. Defaults to a new one.
         class_names: The names of the classes, for the history and the figures. Defaults to those of
             the experiment's data set.
 
@@ -204,7 +204,7 @@ def _build_metrics(model: LearningRule, labels) -> None:
 
 @contextmanager
 def _full_batches(model: LearningRule, settings: Experiment | Schedule) -> Iterator[None]:
-    """Divides every update by the full batch size; afterwards, the model is set as before."""
+    """Divides every update by the full batch size. Afterwards, restores the model's settings."""
     usual, model.update_batch_size = model.update_batch_size, settings.batch_size
     rate = settings.learning_rate_at(0)
     try:
@@ -217,7 +217,7 @@ def _full_batches(model: LearningRule, settings: Experiment | Schedule) -> Itera
 
 @contextmanager
 def _whole_executions(model: LearningRule, steps: int) -> Iterator[None]:
-    """Lowers `steps_per_execution` to a divisor of an epoch's steps; afterwards, it is as before.
+    """Lowers `steps_per_execution` to a divisor of an epoch's steps. Afterwards, restores it.
 
     The batches are endless, so Keras's last execution would take some of the next epoch's.
     """
@@ -240,7 +240,7 @@ def _set_steps_per_execution(model: LearningRule, steps: int) -> None:
 
 
 def _fit(model: LearningRule, interruption: Interruption, **arguments) -> BrainPropError | None:
-    """Runs Keras's `fit` to its end, an interruption, or a failure, which is returned."""
+    """Runs Keras's `fit` to its end or an interruption. Returns the error if it fails."""
     try:
         with (
             handled_by(interruption.note),

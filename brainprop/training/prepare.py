@@ -1,4 +1,4 @@
-"""What `train` starts from: settings, model and data, checked, from the arguments it is given."""
+"""What `train` starts from: settings, model and data, made of its arguments and checked."""
 
 import dataclasses
 import json
@@ -65,7 +65,7 @@ def _schedule(model: LearningRule, given: dict) -> Schedule:
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)  # Loss scaling wraps it.
     try:
         config = optimizer.get_config()
-    except NotImplementedError:  # Of a custom schedule, as training by Keras needs none.
+    except NotImplementedError:  # Of a custom schedule: Keras trains with one that has no config.
         config = {"learning_rate": type(optimizer._learning_rate).__name__}
     is_number = isinstance(config["learning_rate"], float)
     is_sgd = type(optimizer) in (keras.optimizers.SGD, SGD)

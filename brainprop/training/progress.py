@@ -1,4 +1,4 @@
-"""What training prints: once what it trains on, then a line an epoch; a bar on a terminal."""
+"""What training prints: first the data, then a line an epoch and, on a terminal, a bar."""
 
 import math
 import statistics
@@ -24,7 +24,7 @@ class Progress(keras.callbacks.Callback):
     Args:
         settings: The settings of the run.
         images: The number of training images.
-        validation: The images that validate, in words.
+        validation: What the validation images are, in words.
         history: The history so far. It comes before this callback, as do the next two.
         best: The best epoch so far.
         stopping: The early stopping.

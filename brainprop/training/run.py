@@ -1,4 +1,4 @@
-"""What training leaves, and when a loss counts as diverged. Nothing here imports TensorFlow."""
+"""The result of training, and when a loss counts as diverged. Nothing here imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class Schedule:
         network: The model's name.
         algorithm: The name of its class.
         learning_rate: The learning rate at the start; `None` if the optimizer sets it.
-        halving_epochs: Halve it after so many epochs; `None` if the optimizer sets it.
+        halving_epochs: Halve the learning rate after so many epochs; `None` if the optimizer sets
+            it.
         seed: Seed of the order of the images.
         epochs: Train for at most so many epochs.
         patience: Stop after so many epochs without progress in validation accuracy.
@@ -84,7 +85,7 @@ class Schedule:
 
     @property
     def dataset(self) -> str:
-        """What stands for the data set's name in its files."""
+        """The model's name, in place of the data set's."""
         return self.network
 
     def learning_rate_at(self, epoch: int) -> float | None:
@@ -100,10 +101,10 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Run:
-    """What training leaves.
+    """The result of training.
 
     Attributes:
-        experiment: What was run.
+        experiment: What was run: the experiment, or the schedule of a custom network.
         history: A number for each completed epoch under accuracy, loss, val_accuracy, val_loss,
             learning_rate and seconds (the whole epoch, with its evaluation); under BrainProp also
             reward, abs_reward_prediction_error and explored; and what callbacks add, such as
@@ -111,10 +112,10 @@ class Run:
         best_epoch: The epoch of the best validation accuracy, counted from 1; 0 before the first.
         best_accuracy: That validation accuracy, in [0, 1].
         outcome: Why training ended.
-        training_images: The number of images that it was trained on.
-        validation_images: The number of images that it was validated on.
+        training_images: The number of training images.
+        validation_images: The number of validation images.
         test_accuracy: The best weights' accuracy on the test set, in [0, 1]. `None` if the test set
-            is the validation set, or if the run was interrupted or failed.
+            is the validation set, the run was interrupted or failed, or there is no best epoch.
         interrupted_by: The signal that interrupted it, if one did.
         failure: The error that ended it, if one did.
         model: The model, with the best epoch's weights.
@@ -143,10 +144,10 @@ class Run:
 
 
 def has_diverged(history: Mapping[str, list]) -> bool:
-    """Returns whether a run's last loss was not finite or beyond `MAX_LOSS`.
+    """Returns whether the last epoch's loss was above `MAX_LOSS`, or a loss was not finite.
 
-    An epoch's last step shows up in the validation loss only, which may be large for a while where
-    batch normalization's averages are young.
+    The effect of an epoch's last step shows only in the validation loss. That one may be large for
+    a while, as long as batch normalization's averages have seen few batches.
 
     Args:
         history: As `Run.history`, or as JSON has it: `None` for what is not finite.
