@@ -108,7 +108,7 @@ def read_summary(path: Path) -> Result:
             )
         accuracy, test_accuracy = content["best_val_accuracy"], content["test_accuracy"]
         curve = [100 * value for value in history["val_accuracy"]]
-        return Result(
+        result = Result(
             experiment=Experiment(**settings),
             diverged=has_diverged(history),
             accuracy=100 * (accuracy if test_accuracy is None else test_accuracy),
@@ -122,3 +122,8 @@ def read_summary(path: Path) -> Result:
             device=printable(content["device"]),
             note=printable(content.get("note", "")),
         )
+        fields = [field for field in dataclasses.fields(result) if field.type in (float, int)]
+        numbers = [*curve, *(getattr(result, field.name) for field in fields)]
+        if not all(map(math.isfinite, numbers)):  # It takes nothing but numbers.
+            raise ValueError("a number in it is not finite")
+        return result
