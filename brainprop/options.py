@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from brainprop.common.arguments import known_name, path_of
+from brainprop.common.arguments import known_name, number, path_of
 from brainprop.common.commands import ArgumentParser
 from brainprop.common.errors import BrainPropError
 from brainprop.common.plugins import load_plugin, plugin_names
@@ -81,11 +81,11 @@ def add_settings(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = (
             **flags,
         )
     for name, defaults in _rule_arguments().items():
-        kind = type(next(iter(defaults.values())))
+        kind = type(sum(defaults.values()))  # Float, if one of them is.
         usual = "; ".join(f"{algorithm} {default:g}" for algorithm, default in defaults.items())
         try:
             group.add_argument(
-                f"--{name.replace('_', '-')}", dest=name, type=kind, metavar=METAVARS[kind],
+                f"--{name.replace('_', '-')}", dest=name, type=number, metavar=METAVARS[kind],
                 help=f"argument of an algorithm (default: {usual})",
             )  # fmt: skip
         except argparse.ArgumentError as error:

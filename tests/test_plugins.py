@@ -185,6 +185,18 @@ def test_an_experiment_fills_in_and_checks_the_arguments_of_an_algorithm():
             Experiment("MNIST", "conv", algorithm, rule_arguments=arguments)
 
 
+def test_two_algorithms_can_have_an_argument_of_one_name_and_different_kinds():
+    register_algorithm("Whole", EBP, share=1)
+    register_algorithm("Part", EBP, share=0.5, depth=2.0)
+    names = ["--datasets", "MNIST", "--architectures", "dense", "--seeds", "1", "--algorithms"]
+    for algorithm, text, shares in (("Whole", "2,3", [2, 3]), ("Part", "0.25,2", [0.25, 2.0])):
+        words = [*names, algorithm, "--sweep", f"share={text}"]
+        runs = reproduce._experiments(reproduce._parser().parse_args(words))
+        assert [dict(run.rule_arguments)["share"] for run in runs] == shares
+        one = reproduce._parser().parse_args([*names, algorithm, "--share", text.split(",")[0]])
+        assert reproduce._experiments(one) == runs[:1]
+
+
 @pytest.mark.parametrize(
     ("code", "hint"),
     [

@@ -21,6 +21,14 @@ def path_of(text: str) -> Path:
     return Path(text)
 
 
+def number(text: str) -> int | float:
+    """Returns the number that an argument is: whole, if it is written so."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
 def known_name(kind: str, name: str, known: Collection[str]) -> str:
     """Returns the one of the known names that equals a name, regardless of case.
 

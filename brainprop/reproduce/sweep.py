@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-from brainprop.common.arguments import known_name
+from brainprop.common.arguments import known_name, number
 from brainprop.common.errors import BrainPropError
 from brainprop.experiments import settings_fields
 from brainprop.paper import ALGORITHMS
 
-KINDS = {int: "a whole number", float: "a number", bool: "yes or no", str: "a name"}
+KINDS = {
+    int: "a whole number", float: "a number", number: "a number", bool: "yes or no", str: "a name",
+}  # fmt: skip
 
 
 def swept_values(sweeps: Sequence[str]) -> dict[str, list]:
@@ -20,7 +22,7 @@ def swept_values(sweeps: Sequence[str]) -> dict[str, list]:
     """
     kinds = {field.name: field.metadata["kind"] for field in settings_fields()}
     for row in ALGORITHMS.values():
-        kinds |= {name: type(default) for name, default in row.own.items()}
+        kinds |= dict.fromkeys(row.own, number)  # It can be whole for one algorithm only.
     found: dict[str, dict] = {}
     for text in sweeps:
         written, _, values = text.partition("=")
@@ -32,8 +34,8 @@ def swept_values(sweeps: Sequence[str]) -> dict[str, list]:
     return {name: list(values) for name, values in found.items()}
 
 
-def _converted(name: str, kind: type, text: str):
-    convert: Callable = {"yes": True, "no": False}.__getitem__ if kind is bool else kind
+def _converted(name: str, kind: Callable, text: str):
+    convert = {"yes": True, "no": False}.__getitem__ if kind is bool else kind
     try:
         return convert(text)
     except (KeyError, ValueError) as error:
