@@ -144,15 +144,17 @@ def experiment_of(arguments: argparse.Namespace, defaults: Mapping | None = None
     """
     settings, plugins = read_config(arguments.config) if arguments.config else ({}, ())
     given = settings_given(arguments)
-    if given.get("algorithm") in (None, settings.get("algorithm")):
-        own = settings.pop("rule_arguments", {}) | given.pop("rule_arguments", {})
-        given |= {"rule_arguments": own} if own else {}
+    there, own = settings.get("algorithm"), settings.pop("rule_arguments", {})
+    own_given = given.pop("rule_arguments", {})
     settings = {**(defaults or {}), **settings, **given}
     missing = [name.upper() for name in _FIELDS[:3] if name not in settings]
     if missing:
         raise BrainPropError(f"{' and '.join(missing)} missing: --help lists all")
     try:
-        return Experiment(**settings)
+        algorithm = known_name("algorithm", settings["algorithm"], ALGORITHMS)
+        if there is not None and algorithm.casefold() != str(there).casefold():
+            own = {name: own[name] for name in own if name in ALGORITHMS[algorithm].own}
+        return Experiment(**settings, rule_arguments=own | own_given)
     except BrainPropError as error:
         absent = [name for name in plugins if name not in plugin_names()]
         if not absent:

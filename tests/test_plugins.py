@@ -198,6 +198,27 @@ def test_two_algorithms_can_have_an_argument_of_one_name_and_different_kinds():
 
 
 @pytest.mark.parametrize(
+    ("words", "own"),
+    [
+        (("part", "--depth", "4"), {"share": 0.25, "depth": 4.0}),
+        (("Part",), {"share": 0.25, "depth": 3.0}),
+        (("Whole", "--share", "2"), {"share": 2}),
+        (("EBP",), {}),
+    ],
+)
+def test_the_arguments_of_an_algorithm_in_a_configuration_go_with_that_algorithm(
+    words, own, tmp_path
+):
+    register_algorithm("Whole", EBP, share=1)
+    register_algorithm("Part", EBP, share=0.5, depth=2.0)
+    earlier = Experiment("MNIST", "dense", "Part", rule_arguments={"share": 0.25, "depth": 3})
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps(earlier.settings()))
+    arguments = options.parse(cli._parser, ["MNIST", "dense", *words, "--config", str(file)])
+    assert dict(options.experiment_of(arguments).rule_arguments) == own
+
+
+@pytest.mark.parametrize(
     ("code", "hint"),
     [
         ("x = (", "fails (SyntaxError: "),
