@@ -113,6 +113,17 @@ def test_weights_for_part_of_the_classes_know_which(tmp_path, capsys):
     assert "--classes 3 --seed 2" in refused(capsys, *row, "--seed", 1, *predict)
 
 
+@pytest.mark.parametrize("more", [(), ("--predict", "picture.png")])
+def test_weights_for_part_of_the_classes_know_of_which_data_set(more, tmp_path, capsys):
+    trained = Experiment("CIFAR100", "conv", "EBP", classes=10)
+    weights = tmp_path / "CIFAR100_conv_EBP_weights.h5"
+    weights.touch()
+    history = tmp_path / "CIFAR100_conv_EBP_history.json"
+    history.write_text(json.dumps({"settings": trained.settings()}))
+    error = refused(capsys, "CIFAR10", "conv", "EBP", "-l", weights, *more)
+    assert "was trained on CIFAR100: give that in place of CIFAR10" in error
+
+
 def test_no_image_that_weights_were_trained_on_is_drawn_to_test_them(tmp_path, capsys):
     pets, weights = write_folder(tmp_path / "pets", [""]), "pets_smallconv_EBP_weights.h5"
     row = (pets, "smallconv", "EBP")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from brainprop.common.errors import BrainPropError
 from brainprop.datasets.folder import CHANNELS, ImageFolder
-from brainprop.datasets.table import DATASETS, Dataset
+from brainprop.datasets.table import DATASETS, OF_THE_PAPER, Dataset
 from brainprop.experiments import Experiment
 
 # Settings that leave images out of the two sets.
@@ -64,6 +64,12 @@ class Origin:
         Raises:
             BrainPropError: If labels mean something else, or test images may have been in training.
         """
+        others = {self.dataset, experiment.dataset}
+        if len(others) == 2 and others <= {*OF_THE_PAPER}:
+            raise BrainPropError(
+                f"{weights} was trained on {self.dataset}: give that in place of "
+                f"{experiment.dataset}"
+            )
         classes, seed = (self.settings.get(name) for name in ("classes", "seed"))
         if classes and (classes, seed) != (experiment.classes, experiment.seed):
             raise BrainPropError(
