@@ -586,6 +586,15 @@ def test_a_float16_run_goes_on_with_its_loss_scale(data, tmp_path, monkeypatch, 
     assert model.optimizer.step_counter.numpy() == 10
 
 
+def test_a_log_that_cannot_be_written_is_named(tmp_path):
+    log = CSVLog(tmp_path / "gone" / "log.csv")
+    log.set_model(keras.Sequential())
+    log.model.history = keras.callbacks.History()
+    log.model.history.history = {"loss": [1.0]}
+    with pytest.raises(BrainPropError, match=r"gone/log.csv cannot be written \(No such file"):
+        log.on_train_end()
+
+
 def test_a_resumed_runs_log_and_history_keep_figures_that_are_no_longer_taken(data, tmp_path):
     log = tmp_path / "log.csv"
     run(experiment(epochs=1), data, tmp_path, callbacks=[Number(), CSVLog(log)])

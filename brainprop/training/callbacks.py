@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from brainprop.common.errors import BrainPropError
-from brainprop.common.files import atomic_write
+from brainprop.common.files import atomic_write, writing
 from brainprop.training.checkpoints import Checkpoint, CheckpointFolder
 from brainprop.training.run import MAX_LOSS, Schedule, has_diverged
 
@@ -249,7 +249,11 @@ class CSVLog(keras.callbacks.Callback):
     def _write(self):
         figures = sorted(self.model.history.history.items())
         columns = {name: values for name, values in figures if np.ndim(values) == 1}
-        with atomic_write(self.path) as partial, partial.open("w", newline="") as file:
+        with (
+            writing(self.path, "set that right, or log to another file"),
+            atomic_write(self.path) as partial,
+            partial.open("w", newline="") as file,
+        ):
             writer = csv.writer(file)
             writer.writerow(["epoch", *columns])
             writer.writerows(zip(itertools.count(), *columns.values()))
