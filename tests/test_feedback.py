@@ -1,5 +1,7 @@
 """Separate feedback connections: each mode against its equation, written out in NumPy."""
 
+import contextlib
+
 import h5py
 import keras
 import numpy as np
@@ -518,6 +520,21 @@ def test_xla_and_eager_steps_are_the_same(mode):
     for usual, *others in zip(*weights, strict=True):
         for other in others:
             np.testing.assert_allclose(other, usual, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", OWN)
+def test_a_layer_that_keras_would_run_again_keeps_its_feedback(mode):
+    """`keras.RematScope` recomputes a layer in the backward pass."""
+    images, labels = some_trials((6, 5, 2))
+    weights = []
+    for scope in (contextlib.nullcontext(), keras.RematScope(mode="full")):
+        with scope:
+            layer = IMAGE_LAYERS["same"]()
+        model = image_network(layer, feedback=mode, feedback_seed=1)
+        model.train_on_batch(images, labels)
+        weights.append(model.get_weights())
+    for once, again in zip(*weights, strict=True):
+        np.testing.assert_allclose(again, once, atol=1e-6)
 
 
 @pytest.mark.parametrize("mode", OWN)

@@ -52,7 +52,9 @@ class LearningRule(keras.Model):
     Labels are integers, shape `(batch,)` or `(batch, 1)`, or one-hot, shape `(batch, classes)`.
     A list of one such array is taken too, as in Keras. `compile` takes no loss: the rule defines
     it. Under a mixed-precision policy, give the output layer `dtype="float32"`: 16 bits would round
-    its outputs. Samples that a `Masking` layer masks do not count, as in Keras.
+    its outputs. Samples that a `Masking` layer masks do not count, as in Keras. `keras.RematScope`
+    must not cover a layer that contains batch normalization or dropout: Keras 3.15 differentiates
+    these as in inference.
 
     Args:
         inputs: As for `keras.Model`.

@@ -301,7 +301,9 @@ class _Carrier(_Around):
         elif isinstance(self.layer, keras.layers.Conv1D):
             replacement = self._conv1d
         self.connects = False
-        with _replaced(self.layer, self.method, replacement):
+        # Under `keras.RematScope` the layer would run again in the backward pass, as it was.
+        once = _replaced(self.layer, "rematerialized_call", lambda call, *args, **kwargs: call)
+        with once, _replaced(self.layer, self.method, replacement):
             outputs = self.layer(inputs)
         if not self.connects:
             raise BrainPropError(
