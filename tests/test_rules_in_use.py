@@ -73,10 +73,11 @@ class TestCopies:
 
 
 @pytest.mark.parametrize("rule", [BrainProp, EBP])
-def test_a_loss_of_compile_is_ignored_with_a_warning(rule):
+@pytest.mark.parametrize(("by_place", "by_name"), [((), {"loss": "mse"}), (("mse",), {})])
+def test_a_loss_of_compile_is_ignored_with_a_warning(rule, by_place, by_name):
     model = brainprop(rule, compiled=False)
     with pytest.warns(UserWarning, match=f"{rule.__name__} ignores compile.*the rule defines"):
-        model.compile(keras.optimizers.SGD(0.1), loss="mse")
+        model.compile(keras.optimizers.SGD(0.1), *by_place, **by_name)
     without = brainprop(rule, compiled=False)
     without.set_weights(model.get_weights())
     without.compile(keras.optimizers.SGD(0.1))

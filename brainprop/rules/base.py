@@ -204,7 +204,7 @@ class LearningRule(keras.Model):
             labels = class_indices(labels, classes)
         return super().compute_metrics(x, labels, y_pred, single(sample_weight))
 
-    def compile(self, *args, loss=None, loss_weights=None, **kwargs):
+    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, *args, **kwargs):
         """Configures training as `keras.Model.compile` does; the rule defines the loss."""
         for name, value in (("loss", loss), ("loss_weights", loss_weights)):
             if value is not None:
@@ -213,7 +213,7 @@ class LearningRule(keras.Model):
                     stacklevel=2,
                 )
         self._labels_by_class = None
-        super().compile(*args, loss=loss, loss_weights=loss_weights, **kwargs)
+        super().compile(optimizer, loss, loss_weights, *args, **kwargs)
 
     def get_config(self):
         return super().get_config() | self.arguments()
