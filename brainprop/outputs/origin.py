@@ -64,11 +64,10 @@ class Origin:
         Raises:
             BrainPropError: If labels mean something else, or test images may have been in training.
         """
-        others = {self.dataset, experiment.dataset}
-        if len(others) == 2 and others <= {*OF_THE_PAPER}:
+        trained, given = self.dataset, experiment.dataset
+        if trained != given and {trained, given} <= {*OF_THE_PAPER}:
             raise BrainPropError(
-                f"{weights} was trained on {self.dataset}: give that in place of "
-                f"{experiment.dataset}"
+                f"{weights} was trained on {trained}: give that in place of {given}"
             )
         classes, seed = (self.settings.get(name) for name in ("classes", "seed"))
         if classes and (classes, seed) != (experiment.classes, experiment.seed):
