@@ -74,8 +74,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     """Checks the arguments, then trains, evaluates or classifies pictures."""
-    origin = Origin.of(arguments.load) if arguments.load else Origin()
-    experiment = experiment_of(arguments, origin.settings)
+    experiment, origin = experiment_of(arguments), Origin()
+    if arguments.load:
+        origin = Origin.of(arguments.load)
+        origin.check_dataset(experiment, arguments.load)
+        experiment = experiment_of(arguments, origin.settings)
     _check_combinations(arguments)
     _check_values(arguments)
     if arguments.load:

@@ -114,6 +114,17 @@ def test_weights_for_part_of_the_classes_know_which(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("more", [(), ("--predict", "picture.png")])
+def test_weights_of_a_folder_know_of_which_folder(more, tmp_path, capsys):
+    pets = write_folder(tmp_path / "pets")
+    weights = tmp_path / "pets_conv_EBP_weights.h5"
+    weights.touch()
+    history = tmp_path / "pets_conv_EBP_history.json"
+    history.write_text(json.dumps({"settings": Experiment(str(pets), "conv", "EBP").settings()}))
+    error = refused(capsys, "CIFAR10", "conv", "EBP", "-l", weights, *more)
+    assert f"was trained on {pets}: give that in place of CIFAR10" in error
+
+
+@pytest.mark.parametrize("more", [(), ("--predict", "picture.png")])
 def test_weights_for_part_of_the_classes_know_of_which_data_set(more, tmp_path, capsys):
     trained = Experiment("CIFAR100", "conv", "EBP", classes=10)
     weights = tmp_path / "CIFAR100_conv_EBP_weights.h5"

@@ -1,6 +1,7 @@
 """Plugins: the examples work from the command line and from Python, and bad ones end in a line."""
 
 import json
+import math
 import random
 import re
 import subprocess
@@ -180,6 +181,7 @@ def test_an_experiment_fills_in_and_checks_the_arguments_of_an_algorithm():
     assert Experiment(**json.loads(json.dumps(other.settings()))) == other
     for algorithm, arguments in (
         ("EBP", {"temperature": 1}), ("Boltzmann", {"temperature": "hot"}), ("Boltzmann", {"x": 1}),
+        ("Boltzmann", {"temperature": math.inf}), ("Boltzmann", {"temperature": 10**400}),
     ):  # fmt: skip
         with pytest.raises(BrainPropError, match="temperature|x"):
             Experiment("MNIST", "conv", algorithm, rule_arguments=arguments)

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import math
 import numbers
+import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -49,14 +50,15 @@ def known_name(kind: str, name: str, known: Collection[str]) -> str:
 
 
 def check_number(name: str, value, kind: type, low: float, high: float) -> None:
-    """Checks that an argument is a number of a kind, `int` or `float`, from `low` to `high`.
+    """Checks that an argument is a finite number of a kind, `int` or `float`, from `low` to `high`.
 
     Raises:
         BrainPropError: If it is not. The message begins with `name`.
     """
     accepted = numbers.Integral if kind is int else numbers.Real
     is_number = isinstance(value, accepted) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:
+    too_large = is_number and kind is float and abs(value) > sys.float_info.max
+    if not is_number or too_large or not low <= value <= high:
         what = "a whole number" if kind is int else "a number"
         if high < math.inf:
             what += f" from {low} to {high}"

@@ -53,6 +53,25 @@ class Origin:
             class_names=lambda data_dir: self.class_names,
         )
 
+    def check_dataset(self, experiment: Experiment, weights: Path) -> None:
+        """Checks that weights of a folder or a data set of the paper do not meet another data set.
+
+        Folders may meet one another, if `check` finds the same classes in both.
+
+        Args:
+            experiment: What the weights are to be used for.
+            weights: Their file, for messages.
+
+        Raises:
+            BrainPropError: If it is another data set.
+        """
+        trained, given = self.dataset, experiment.dataset
+        known = trained in OF_THE_PAPER or Path(trained).is_absolute()
+        if known and given in OF_THE_PAPER and trained != given:
+            raise BrainPropError(
+                f"{weights} was trained on {trained}: give that in place of {given}"
+            )
+
     def check(self, experiment: Experiment, weights: Path, predict: bool) -> None:
         """Checks that labels mean what they meant in training, and that no test image was in it.
 
@@ -64,11 +83,6 @@ class Origin:
         Raises:
             BrainPropError: If labels mean something else, or test images may have been in training.
         """
-        trained, given = self.dataset, experiment.dataset
-        if trained != given and {trained, given} <= {*OF_THE_PAPER}:
-            raise BrainPropError(
-                f"{weights} was trained on {trained}: give that in place of {given}"
-            )
         classes, seed = (self.settings.get(name) for name in ("classes", "seed"))
         if classes and (classes, seed) != (experiment.classes, experiment.seed):
             raise BrainPropError(
