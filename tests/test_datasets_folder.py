@@ -100,6 +100,28 @@ def test_a_class_may_be_called_train(tmp_path):
     assert dataset_row(str(tmp_path / "x")).class_names(None) == ("10", "Emu", "dog", "train")
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [("Train", "Test"), ("test",), ("val",)],
+)
+def test_a_part_does_not_become_a_class(tmp_path, parts):
+    for part in parts:
+        write(tmp_path / "x" / part, 2)
+    write(tmp_path / "x", 5)
+    assert f"{tmp_path / 'x' / min(parts)} would be a class" in refusal(
+        load_data, str(tmp_path / "x")
+    )
+
+
+def test_a_link_back_adds_no_image(tmp_path):
+    write(tmp_path / "x", 5)
+    (tmp_path / "x" / "cat" / "more").symlink_to(tmp_path / "x" / "dog")
+    (tmp_path / "x" / "cat" / "self").symlink_to(".")
+    (tmp_path / "x" / "dog" / "up").symlink_to("..")
+    (train, _), (test, _) = load_data(str(tmp_path / "x"))
+    assert len(train) + len(test) == 20 + 5
+
+
 def test_hidden_and_other_files_are_left_out_and_deeper_ones_are_in(pets):
     for hidden in (pets / "train" / ".hidden", pets / "train" / "cat" / ".hidden"):
         hidden.mkdir()

@@ -394,6 +394,28 @@ def test_layers_that_feedback_cannot_pass_are_refused_in_one_line(mode, layer):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("mode", ["random", "sign", "direct"])
+def test_fixed_feedback_that_would_be_zero_is_refused_in_one_line(mode):
+    inputs = keras.Input((5,))
+    output = keras.layers.Dense(3, kernel_initializer="zeros", name="last")
+    outputs = output(keras.layers.Dense(4, "relu")(inputs))
+    with pytest.raises(BrainPropError, match="would be 0 for ever at the layer 'last'"):
+        BrainProp(inputs, outputs, feedback=mode)
+    assert BrainProp(inputs, outputs, feedback="learned").feedback.weights
+
+
+@pytest.mark.parametrize("mode", FEEDBACK)
+def test_a_mask_ends_where_it_does_without_feedback(mode):
+    images = np.random.default_rng(1).normal(size=(8, 6, 4)).astype("float32")
+    images[:, 4:] = 0
+    inputs = keras.Input((6, 4))
+    steps = dense(5, 1)(keras.layers.Masking()(inputs))
+    steps = keras.layers.Conv1D(5, 3, padding="same")(steps)  # It ends the mask.
+    outputs = dense(3, 2)(keras.layers.GlobalAveragePooling1D()(steps))
+    model = EBP(inputs, outputs, feedback=mode, feedback_seed=1)
+    np.testing.assert_allclose(model.feedback.network(images), model(images), atol=1e-6)
+
+
 class OwnConvolution(keras.layers.Conv2D):
     """It has a `convolution_op`, and does not use it."""
 

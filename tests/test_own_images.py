@@ -147,7 +147,7 @@ def test_no_image_that_weights_were_trained_on_is_drawn_to_test_them(tmp_path, c
     run(capsys, pets.rename(tmp_path / "other"), *row[1:], "-l", tmp_path / weights)
 
 
-def test_a_damaged_history_beside_weights_does_not_matter(tmp_path, capsys):
+def test_a_damaged_history_beside_weights_is_named_and_passed_over(tmp_path, capsys):
     row, few = ("MNIST", "small", "BrainProp"), ("--max-eval-samples", 100)
     trained = (*few, "--max-train-samples", 128, "--epochs", 1)
     run(capsys, *row, *trained, "-s", "--output-dir", tmp_path)
@@ -156,4 +156,7 @@ def test_a_damaged_history_beside_weights_does_not_matter(tmp_path, capsys):
     for content in ("{", "[]", '{"settings": 3, "class_names": 4}', "\udcff"):
         history = tmp_path / "MNIST_small_BrainProp_history.json"
         history.write_bytes(content.encode("utf-8", "surrogateescape"))
-        assert run(capsys, *row, *few, "-l", weights) == lines
+        assert cli.main([str(word) for word in (*row, *few, "-l", weights)]) == 0
+        output = capsys.readouterr()
+        assert output.out.splitlines() == lines
+        assert f"{history} is no history that can be read" in output.err

@@ -187,6 +187,18 @@ def test_an_experiment_fills_in_and_checks_the_arguments_of_an_algorithm():
             Experiment("MNIST", "conv", algorithm, rule_arguments=arguments)
 
 
+def test_a_run_of_other_defaults_is_not_this_one(tmp_path, capsys):
+    register_architecture("mine", (("flatten",),), kernel_stddev=0.1)
+    write_run(tmp_path, Experiment("MNIST", "mine", "EBP"), [0.5, 0.9])
+    row = ("--datasets", "MNIST", "--architectures", "mine", "--algorithms", "EBP")
+    chosen = (*row, "--seeds", "1", "--results", str(tmp_path))
+    assert reproduce.main([*chosen]) == 0
+    register_architecture("mine", (("flatten",),), kernel_stddev=0.3)
+    capsys.readouterr()
+    assert reproduce.main([*chosen]) != 0
+    assert "is of kernel_stddev 0.1: give this run another folder" in capsys.readouterr().err
+
+
 def test_two_algorithms_can_have_an_argument_of_one_name_and_different_kinds():
     register_algorithm("Whole", EBP, share=1)
     register_algorithm("Part", EBP, share=0.5, depth=2.0)

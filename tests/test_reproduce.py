@@ -452,7 +452,7 @@ def test_a_result_of_another_folder_of_images_of_that_name_is_not_taken(tmp_path
     options = ("--architectures", "conv", "--algorithms", "EBP", "--seeds", "1")
     arguments = ("--datasets", str(tmp_path / "b" / "pets"), *options, "--results", str(tmp_path))
     assert reproduce.main([*arguments]) == 2
-    assert f"is of {tmp_path / 'a' / 'pets'}" in capsys.readouterr().err
+    assert f"is of dataset {tmp_path / 'a' / 'pets'}" in capsys.readouterr().err
 
 
 def test_a_damaged_result_does_not_keep_the_others_from_running(tmp_path, capsys):

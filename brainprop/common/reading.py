@@ -83,6 +83,8 @@ def read_bytes(path: Path) -> bytes:
 def files_below(folder: Path) -> list[str]:
     """Lists the files in a folder and its subfolders, without hidden ones.
 
+    Links to folders are followed, but not back to one that they are in.
+
     Returns:
         Their sorted names, relative to the folder.
 
@@ -94,7 +96,11 @@ def files_below(folder: Path) -> list[str]:
         raise error
 
     found = []
+    root = folder.resolve()
+    above = {str(folder): {root, *root.parents}}  # The folders that each folder is in, and itself.
     for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        targets = {name: Path(place, name).resolve() for name in folders if name[0] != "."}
+        folders[:] = [name for name in targets if targets[name] not in above[place]]
+        above |= {os.path.join(place, name): above[place] | {targets[name]} for name in folders}
         found += [os.path.join(place, name) for name in names if not name.startswith(".")]
     return sorted(path[len(os.path.join(folder, "")) :] for path in found)

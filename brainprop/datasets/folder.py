@@ -57,6 +57,7 @@ class ImageFolder:
                 testing = _images(path / "test") or _images(path / "val")
             else:
                 training = _images(path)
+                _check_no_parts(path, training)
         _check(path, training, testing)
         self.class_names = tuple(training)
         images = [
@@ -113,6 +114,17 @@ def _images(folder: Path) -> Images:
         for place in places
         if place.is_dir() and not place.name.startswith(".")
     }
+
+
+def _check_no_parts(path: Path, classes: Images) -> None:
+    """Checks that no class folder is one of the parts: "Train", or "test" without "train"."""
+    for name, images in classes.items():
+        nested = any(image.parent != path / name for image in images)
+        if nested and name.casefold() in ("train", "test", "val"):
+            raise BrainPropError(
+                f"{path / name} would be a class: name the parts of {path} train and test (or "
+                "val), in small letters, with the class folders in them"
+            )
 
 
 def _check(path: Path, training: Images, testing: Images) -> None:

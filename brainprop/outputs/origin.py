@@ -1,11 +1,11 @@
 """What weights were trained on, read from the summary beside their file."""
 
 import json
-from contextlib import suppress
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from brainprop.common.errors import BrainPropError
+from brainprop.common.errors import BrainPropError, printable
 from brainprop.datasets.folder import CHANNELS, ImageFolder
 from brainprop.datasets.table import DATASETS, OF_THE_PAPER, Dataset
 from brainprop.experiments import Experiment
@@ -26,11 +26,14 @@ class Origin:
 
     @classmethod
     def of(cls, weights: Path) -> "Origin":
-        """Reads the summary that `-s` or `brainprop.reproduce` left, if there is one."""
+        """Reads the summary that `-s` or `brainprop.reproduce` left, if there is one.
+
+        A damaged one is named on stderr, and passed over.
+        """
         stem = weights.name.removesuffix("_weights.h5")
-        for name in (f"{stem}_history.json", f"{stem}.json"):
-            with suppress(OSError, ValueError, KeyError, AttributeError, TypeError):
-                content = json.loads(weights.with_name(name).read_text(encoding="utf-8"))
+        for history in (weights.with_name(f"{stem}{end}") for end in ("_history.json", ".json")):
+            try:
+                content = json.loads(history.read_text(encoding="utf-8"))
                 settings = content["settings"]
                 chosen = {name: settings.get(name) for name in ("seed", "classes", "image_size")}
                 chosen = {name: value for name, value in chosen.items() if value is not None}
@@ -39,6 +42,14 @@ class Origin:
                 images = sum(counts.values()) or None
                 chosen = chosen if chosen.keys() > {"seed"} else {}
                 return cls(chosen, class_names, settings["dataset"], images)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (OSError, ValueError, KeyError, AttributeError, TypeError):
+                print(
+                    f"{printable(history)} is no history that can be read, so what {weights} was "
+                    "trained on is unknown: correct it, or move it away",
+                    file=sys.stderr,
+                )
         return cls()
 
     def dataset_row(self, experiment: Experiment) -> Dataset:

@@ -49,9 +49,11 @@ def finished(files: RunFiles) -> Attempt:
         result = read_summary(files.result)
     except BrainPropError as error:
         return Attempt(Status.FAILED, str(error))
-    if result.experiment.dataset != files.experiment.dataset:
-        other = f"{printable(files.result)} is of {printable(result.experiment.dataset)}"
-        return Attempt(Status.FAILED, f"{other}: give this run another folder for --results")
+    there, here = result.experiment.settings(), files.experiment.settings()
+    for name in here:  # Defaults are not in the file's name, and a plugin can change its own.
+        if there.get(name) != here[name]:
+            other = f"{printable(files.result)} is of {name} {printable(there.get(name))}"
+            return Attempt(Status.FAILED, f"{other}: give this run another folder for --results")
     status = Status.DIVERGED if result.diverged else Status.FINISHED
     return Attempt(status, status.value)
 

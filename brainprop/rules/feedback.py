@@ -42,8 +42,8 @@ class Feedback:
         weights: All weights that the rule keeps for it.
 
     Raises:
-        BrainPropError: If the mode is unknown, or a layer has weights that no feedback
-            connections are defined for.
+        BrainPropError: If the mode is unknown, a layer has weights that no feedback connections
+            are defined for, or fixed feedback would be 0.
     """
 
     def __init__(self, rule: keras.Model, mode: str = "symmetric", seed: int | None = None):
@@ -214,6 +214,12 @@ class _Wiring:
             trainable=trainable,
             constraint=constraint,
         )
+        if not trainable and not np.any(weight):
+            raise BrainPropError(
+                f"{self.feedback.mode} feedback would be 0 for ever at the layer {layer.name!r}, "
+                "as its initial kernel is: give it another kernel_initializer, or use learned "
+                "feedback"
+            )
         self.feedback.weights.append(weight)
         return weight
 
@@ -269,7 +275,7 @@ class _Around(keras.Layer):
     def __init__(self, layer: keras.Layer):
         super().__init__(name=f"{layer.name}_feedback", dtype=layer.dtype_policy, autocast=False)
         self.layer = layer
-        self.supports_masking = True
+        self.supports_masking = layer.supports_masking
         self.built = True
 
     def compute_output_shape(self, input_shape):
