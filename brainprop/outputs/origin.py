@@ -1,6 +1,7 @@
 """What weights were trained on, read from the summary beside their file."""
 
 import json
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,8 @@ class Origin:
         """
         stem = weights.name.removesuffix("_weights.h5")
         for history in (weights.with_name(f"{stem}{end}") for end in ("_history.json", ".json")):
+            if not os.path.isfile(history):  # Also if the name is too long for a file.
+                continue
             try:
                 content = json.loads(history.read_text(encoding="utf-8"))
                 settings = content["settings"]
@@ -42,8 +45,6 @@ class Origin:
                 images = sum(counts.values()) or None
                 chosen = chosen if chosen.keys() > {"seed"} else {}
                 return cls(chosen, class_names, settings["dataset"], images)
-            except (FileNotFoundError, NotADirectoryError):
-                continue
             except (OSError, ValueError, KeyError, AttributeError, TypeError):
                 print(
                     f"{printable(history)} is no history that can be read, so what {weights} was "
