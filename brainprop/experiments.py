@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from brainprop.common.arguments import check_number, known_name
-from brainprop.common.errors import BrainPropError
+from brainprop.common.errors import BrainPropError, printable
 from brainprop.datasets.folder import IMAGE_SIZE
 from brainprop.datasets.splits import Data, held_out
 from brainprop.datasets.table import (
@@ -241,7 +241,7 @@ class Experiment:
     @property
     def title(self) -> str:
         """The title of its figures."""
-        return ", ".join((Path(self.dataset).name, *self.row[1:]))
+        return printable(", ".join((Path(self.dataset).name, *self.row[1:])))
 
     def learning_rate_at(self, epoch: int) -> float:
         """Returns the learning rate of an epoch, counted from 0."""

@@ -146,6 +146,11 @@ def test_bad_images_are_named_in_one_line(pets):
     assert [path.name for path in pets.parent.iterdir()] == ["pets"]  # No cache is left.
 
 
+def test_a_broken_link_among_the_images_is_named(pets):
+    (pets / "train" / "cat" / "link.png").symlink_to("elsewhere.png")
+    assert refusal(load_data, str(pets)).startswith(f"{pets}/train/cat/link.png of {pets} is missi")
+
+
 def test_of_many_bad_images_some_are_named(pets, monkeypatch):
     monkeypatch.setattr(pictures, "MAX_NAMED", 2)
     for path in pets.rglob("*.jpg"):

@@ -1,14 +1,16 @@
 """Runs on folders of images and on part of the classes: what is saved knows its classes."""
 
 import json
+import os
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from brainprop import Experiment, cli
+from brainprop import Experiment, cli, register_dataset
 from brainprop.datasets.table import load_data
+from brainprop.reproduce import command as reproduce
 
 COLORS = {"red": 0, "green": 1, "blue": 2}
 pytestmark = pytest.mark.usefixtures("small_networks")
@@ -160,3 +162,52 @@ def test_a_damaged_history_beside_weights_is_named_and_passed_over(tmp_path, cap
         output = capsys.readouterr()
         assert output.out.splitlines() == lines
         assert f"{history} is no history that can be read" in output.err
+
+
+def test_weights_of_a_plugins_data_set_keep_the_names_of_their_classes(tmp_path, capsys):
+    (_, _), (images, labels) = data = load_data("MNIST", None, 300, 100, classes=3)
+
+    def register(*names):
+        register_dataset("Marks", lambda data_dir: data, (28, 28, 1), class_names=names, classes=3)
+
+    register("one", "two", "three")
+    row, out = ("Marks", "small", "EBP"), ("--output-dir", tmp_path)
+    run(capsys, *row, "--batch-size", 16, "--epochs", 4, "-s", *out)
+    weights = ("-l", tmp_path / "Marks_small_EBP_weights.h5")
+    Image.fromarray(images[0, ..., 0]).save(tmp_path / "mark.png")
+    predict = (*row, *weights, "--predict", tmp_path / "mark.png")
+    evaluated, predicted = run(capsys, *row, *weights), run(capsys, *predict)
+    assert {line.split()[1] for line in predicted[2:]} == {"one", "two", "three"}
+
+    register("two", "one", "three")
+    assert "(in another order): name them as" in refused(capsys, *row, *weights)
+    assert run(capsys, *predict) == predicted
+    register("one", "two", "four")
+    assert "(four, three): name them as" in refused(capsys, *row, *weights)
+    register()  # They may still be the same.
+    assert run(capsys, *row, *weights) == evaluated
+    assert run(capsys, *predict) == predicted
+
+
+def test_names_of_any_letters_reach_all_outputs(tmp_path, capsys):
+    classes = {"$x_{$": 0, "a | b": 1, os.fsdecode(b"caf\xe9"): 2}
+    folder = write_folder(tmp_path / os.fsdecode(b"$y_{ | \xe9"), [""], classes)
+    row, results = (folder, "small", "BrainProp"), tmp_path / "runs"
+    files = (tmp_path / "log.csv", tmp_path / "matrix.pdf", tmp_path / "predicted.png")
+    few = ("--image-size", 8, "--batch-size", 8, "--epochs", 1)
+    run(capsys, *row, *few, "-s", "--output-dir", tmp_path, "--diagnostics", "--log-csv", files[0])
+    (weights,) = tmp_path.glob("*_weights.h5")
+    run(capsys, *row, "-l", weights, "--confusion-matrix", files[1])
+    picture = next(folder.rglob("1.png"))
+    lines = run(capsys, *row, "-l", weights, "--predict", picture, "--predict-figure", files[2])
+    assert {line.split(maxsplit=1)[1] for line in lines[2:5]} == {"$x_{$", "a | b", "caf?"}
+    assert all(file.stat().st_size for file in files)
+
+    chosen = ("--datasets", folder, "--architectures", "small", "--algorithms", "EBP")
+    arguments = [*map(str, (*chosen, "--seeds", 1, *few)), "--results", str(results)]
+    assert reproduce.main(arguments) == 0
+    assert reproduce.main(["--report", "--results", str(results)]) == 0  # Folders are in it.
+    assert r"| $y_{ \| ? | small | EBP |" in (results / "report.md").read_text()
+    assert "$y_{ | ?" in (results / "report.csv").read_text()
+    capsys.readouterr()
+    assert reproduce.main(["--report", "--datasets", "MNIST", "--results", str(results)]) == 2

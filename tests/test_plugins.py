@@ -258,6 +258,49 @@ def test_a_bad_plugin_ends_in_one_line(code, hint, tmp_path, capsys):
             run("MNIST", "conv", "EBP", "--plugin", plugin, "--debug")
 
 
+BAD_PARTS = {
+    "a block that is none": (
+        "register_architecture('mine', (('cnv', 3), ('flatten',)))",
+        "mine with EBP cannot be built for images of shape (28, 28, 1) ('Blocks' object has no",
+    ),
+    "no argument": ("register_architecture('mine', (('conv',),))", "missing 1 required positional"),
+    "no vector": ("register_architecture('mine', (('conv', 3),))", "of shape (batch, classes)"),
+    "a function": (
+        "def build(images, blocks):\n  return images.none\n"
+        "register_architecture('mine', build=build)",
+        "the plugin mine.py fails in line 3 (AttributeError: ",
+    ),
+    "no arguments of Keras": (
+        "class Mine(EBP):\n  def __init__(self, inputs, outputs):\n"
+        "    super().__init__(inputs, outputs)\nregister_algorithm('Mine', Mine)",
+        "unexpected keyword argument 'name'",
+    ),
+    "a step": (
+        "class Mine(EBP):\n  def trial_losses(self, labels, outputs):\n    return outputs.none\n"
+        "register_algorithm('Mine', Mine)",
+        "the plugin mine.py fails in line 4 (AttributeError: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "hint"), BAD_PARTS.values(), ids=BAD_PARTS)
+def test_what_a_plugin_registers_can_fail_later_and_a_sweep_goes_on(code, hint, tmp_path, capsys):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(f"from brainprop import *\n{code}")
+    row = ("mine", "EBP") if "architecture" in code else ("dense", "Mine")
+    assert run("MNIST", *row, *FEW, "--plugin", plugin) == 2
+    assert hint in capsys.readouterr().err.splitlines()[-1]
+    if hint.startswith("the plugin"):
+        with pytest.raises(AttributeError):
+            run("MNIST", *row, *FEW, "--plugin", plugin, "--debug")
+    capsys.readouterr()
+    sweep = ["--datasets", "MNIST", "--architectures", row[0], "--algorithms", row[1]]
+    results = ["--seeds", "1-2", "--plugin", str(plugin), "--results", str(tmp_path)]
+    assert reproduce.main([*sweep, *FEW, *results]) == 2
+    output = capsys.readouterr()
+    assert output.err.count(hint) == 2 and output.out.endswith("2 runs: 2 failed\n")
+
+
 def test_a_plugin_that_cannot_be_read_ends_in_one_line(capsys):
     for plugin in ("missing.py", "tests"):
         assert run("MNIST", "conv", "EBP", "--plugin", plugin) == 2

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 from brainprop.common.arguments import closest
 from brainprop.common.errors import BrainPropError, one_line, printable
+from brainprop.common.plugins import plugin_failure
 from brainprop.common.startup import prepare_environment
 
 # The exit codes; a command that signal n ends has SIGNAL_BASE + n.
@@ -73,6 +74,11 @@ def run_command(
         if debug:
             raise
         return parser.report(_message(error))
+    except Exception as error:
+        failure = plugin_failure(error)
+        if debug or not failure:
+            raise
+        return parser.report(str(failure))
     finally:
         try:
             sys.stdout.flush()
@@ -120,7 +126,7 @@ def handled_by(handler: Callable) -> Iterator[None]:
 
 
 def _prepare_streams() -> None:
-    """Opens the standard streams that are closed, and lets stdout print the name of any file.
+    """Opens the standard streams that are closed, and lets them print the name of any file.
 
     Otherwise, a file that is opened later would get stderr's descriptor, to which libraries write.
     """
@@ -128,8 +134,9 @@ def _prepare_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, errors="backslashreplace"))  # noqa: SIM115
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def give_up_stdout() -> None:

@@ -45,15 +45,25 @@ def load_plugin(path: str | Path) -> Path:
             loader.exec_module(module)
     except Exception as error:
         del sys.modules[name]
-        frames = traceback.extract_tb(error.__traceback__)
-        lines = [f" in line {frame.lineno}" for frame in frames if frame.filename == str(path)]
-        kind = "" if isinstance(error, BrainPropError) else f"{type(error).__name__}: "
-        raise BrainPropError(
-            f"the plugin {path.name} fails{''.join(lines[-1:])} ({kind}{one_line(error)}): "
-            "correct it"
-        ) from error
+        raise _failure(path, error) from error
     LOADED[path] = module
     return path
+
+
+def plugin_failure(error: Exception) -> BrainPropError | None:
+    """Returns an exception that arose in a plugin, or below it, as an error that names its line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [Path(frame.filename) for frame in frames]
+    return next((_failure(path, error) for path in reversed(places) if path in LOADED), None)
+
+
+def _failure(path: Path, error: Exception) -> BrainPropError:
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f" in line {frame.lineno}" for frame in frames if frame.filename == str(path)]
+    kind = "" if isinstance(error, BrainPropError) else f"{type(error).__name__}: "
+    return BrainPropError(
+        f"the plugin {path.name} fails{''.join(lines[-1:])} ({kind}{one_line(error)}): correct it"
+    )
 
 
 def plugin_names() -> list[str]:

@@ -30,16 +30,22 @@ def reading(where: str | Path, remedy: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         way_out = remedy.removeprefix("move it away and ")
-        raise BrainPropError(f"{where} is missing: {way_out}") from error
+        raise BrainPropError(f"{_at_fault(error, where)} is missing: {way_out}") from error
     except MemoryError as error:
         raise BrainPropError(f"out of memory reading {where}: end other programs") from error
     except Exception as error:  # On damaged files, parsers raise nearly anything.
         # Where a part is missing, zipfile seeks to before the file's beginning: EINVAL. An OSError
         # without a number comes from a parser, not from the system.
         if isinstance(error, OSError) and error.errno not in (None, 0, errno.EINVAL):
-            reason = error.strerror
-            raise BrainPropError(f"{where} cannot be read ({reason}): correct that") from error
+            what = f"{_at_fault(error, where)} cannot be read ({error.strerror})"
+            raise BrainPropError(f"{what}: correct that") from error
         raise BrainPropError(f"{where} is damaged ({one_line(error)}): {remedy}") from error
+
+
+def _at_fault(error: OSError, where: str | Path) -> str:
+    """Returns what an error is about: all of `where`, or a file of it."""
+    name = str(error.filename or "")
+    return f"{name} of {where}" if name not in ("", str(where)) else str(where)
 
 
 def check_regular(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainprop.common.errors import BrainPropError
+from brainprop.common.errors import BrainPropError, printable
 from brainprop.common.reading import files_below, reading
 from brainprop.datasets.cache import cached_images, size_and_time
 from brainprop.datasets.pictures import SUFFIXES, each_picture
@@ -59,11 +59,11 @@ class ImageFolder:
                 training = _images(path)
                 _check_no_parts(path, training)
         _check(path, training, testing)
-        self.class_names = tuple(training)
+        self.class_names = tuple(map(printable, training))
         images = [
             (image, label)
             for split in (training, testing)
-            for label, name in enumerate(self.class_names)
+            for label, name in enumerate(training)
             for image in split.get(name, ())
         ]
         self.paths = [image for image, _ in images]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from brainprop.common.arguments import check_number, known_name
-from brainprop.common.errors import BrainPropError
+from brainprop.common.errors import BrainPropError, printable
 from brainprop.common.reading import reading
 from brainprop.datasets import cifar, mnist, tiny_imagenet
 from brainprop.datasets.folder import CHANNELS, IMAGE_SIZE, ImageFolder
@@ -98,7 +98,7 @@ def register_dataset(
         raise BrainPropError(f"{name!r} is not a name for a data set: give one without slashes")
     if name.casefold() in map(str.casefold, OF_THE_PAPER):
         raise BrainPropError(f"{name} is a data set of the paper: choose another name")
-    names = tuple(map(str, class_names or ()))
+    names = tuple(map(printable, () if class_names is None else class_names))
     count = len(names) if classes is None else classes
     check_number(f"classes of {name}", count, int, 2, MAX_INTEGER)
     if names and len(names) != count:

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from brainprop.common.arguments import known_name
 from brainprop.common.devices import mixed_precision_policy
-from brainprop.common.errors import BrainPropError
+from brainprop.common.errors import BrainPropError, one_line
+from brainprop.common.plugins import plugin_failure
 from brainprop.datasets.table import Dataset
 from brainprop.experiments import Experiment
 from brainprop.networks.architectures import build_network
@@ -65,8 +66,8 @@ def build_model(
         The compiled model; its output layer is linear.
 
     Raises:
-        BrainPropError: If a name is unknown, data set and architecture do not go together, a
-            number is out of range, or there are no such weights.
+        BrainPropError: If a name is unknown, data set and architecture do not go together or do
+            not fit, a number is out of range, or there are no such weights.
         TypeError: If a model has no such setting.
     """
     rule = ALGORITHMS[known_name("algorithm", algorithm, ALGORITHMS)]
@@ -120,7 +121,8 @@ def model_for(experiment: Experiment, dataset: Dataset | None = None) -> Learnin
         The compiled model.
 
     Raises:
-        BrainPropError: If the data set is a folder that is missing or holds no images.
+        BrainPropError: If the data set is a folder that is missing or holds no images, or the
+            architecture does not fit its images.
     """
     if experiment.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -135,7 +137,7 @@ def model_for(experiment: Experiment, dataset: Dataset | None = None) -> Learnin
     arguments |= dict(experiment.rule_arguments)
     if experiment.feedback != "symmetric":
         arguments |= {"feedback": experiment.feedback, "feedback_seed": experiment.seed}
-    with _precision(experiment.mixed_precision):
+    with _precision(experiment.mixed_precision), _building(experiment, dataset.image_shape):
         inputs, outputs = build_network(
             architecture,
             dataset.image_shape,
@@ -157,6 +159,22 @@ def model_for(experiment: Experiment, dataset: Dataset | None = None) -> Learnin
 def _scope_name(name: str) -> str:
     """Replaces what TensorFlow does not take in a model's name: a folder of images may have it."""
     return re.sub(r"^[^A-Za-z0-9.]|[^A-Za-z0-9_.-]", "x", name)
+
+
+@contextmanager
+def _building(experiment: Experiment, image_shape: tuple[int, int, int]) -> Iterator[None]:
+    """Turns any error of layers that do not fit into a `BrainPropError`; a plugin's own stays."""
+    try:
+        yield
+    except BrainPropError:
+        raise
+    except Exception as error:
+        if plugin_failure(error):
+            raise
+        raise BrainPropError(
+            f"{experiment.architecture} with {experiment.algorithm} cannot be built for images of "
+            f"shape {image_shape} ({one_line(error)}): correct it, or give other images"
+        ) from error
 
 
 @contextmanager

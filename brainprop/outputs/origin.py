@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from brainprop.common.errors import BrainPropError, printable
@@ -21,7 +22,8 @@ class Origin:
 
     # `seed`, `classes` and `image_size`, if they chose classes or images.
     settings: dict = field(default_factory=dict)
-    class_names: tuple[str, ...] = ()  # In the order of their labels; empty if unknown.
+    # In the order of their labels; empty if they are unknown, or only numbered.
+    class_names: tuple[str, ...] = ()
     dataset: str = ""  # A folder's path is absolute.
     images: int | None = None  # Training and test images together, if the run took all.
 
@@ -40,11 +42,13 @@ class Origin:
                 settings = content["settings"]
                 chosen = {name: settings.get(name) for name in ("seed", "classes", "image_size")}
                 chosen = {name: value for name, value in chosen.items() if value is not None}
-                class_names = tuple(map(str, content.get("class_names", ())))
+                names = tuple(map(str, content.get("class_names", ())))
                 counts = {} if any(map(settings.get, _PARTS)) else content.get("images", {})
                 images = sum(counts.values()) or None
                 chosen = chosen if chosen.keys() > {"seed"} else {}
-                return cls(chosen, class_names, settings["dataset"], images)
+                return cls(
+                    chosen, () if _are_numbered(names) else names, settings["dataset"], images
+                )
             except (OSError, ValueError, KeyError, AttributeError, TypeError):
                 print(
                     f"{printable(history)} is no history that can be read, so what {weights} was "
@@ -54,15 +58,22 @@ class Origin:
         return cls()
 
     def dataset_row(self, experiment: Experiment) -> Dataset:
-        """Returns what is known about an experiment's data set; a folder of images may be gone."""
-        if experiment.dataset in DATASETS or not self.class_names:
+        """Returns what is known about an experiment's data set, with the classes of training.
+
+        A folder of images may be gone, and a plugin's data set may have other classes now.
+        """
+        names, named = self.class_names, experiment.dataset in DATASETS
+        if not names or (named and experiment.dataset != self.dataset):
             return experiment.dataset_row
+        if named:
+            row = experiment.dataset_row
+            return replace(row, classes=len(names), class_names=lambda data_dir: names)
         size = experiment.image_size or 0
         return Dataset(
             image_shape=(size, size, CHANNELS),
-            classes=len(self.class_names),
+            classes=len(names),
             load=lambda data_dir: experiment.dataset_row.load(data_dir),
-            class_names=lambda data_dir: self.class_names,
+            class_names=lambda data_dir: names,
         )
 
     def check_dataset(self, experiment: Experiment, weights: Path) -> None:
@@ -101,14 +112,19 @@ class Origin:
                 f"{weights} knows the classes of --classes {classes} --seed {seed}: leave both "
                 "out, or give them"
             )
-        if predict or not self.class_names or experiment.dataset in DATASETS:
+        if predict or not self.class_names or experiment.dataset in OF_THE_PAPER:
             return
-        others = {*experiment.dataset_row.class_names(None)} ^ {*self.class_names}
-        if others:
+        named = experiment.dataset in DATASETS
+        names = experiment.dataset_row.class_names(None)
+        if names != self.class_names and not (named and _are_numbered(names)):
+            others = ", ".join(sorted({*names} ^ {*self.class_names})[:5]) or "in another order"
+            way_out = "name them as its history does" if named else "give the folder of its history"
             raise BrainPropError(
-                f"{weights} was trained on other classes than {experiment.dataset} has "
-                f"({', '.join(sorted(others)[:5])}): give the folder that it was trained on"
+                f"{weights} was trained on other classes than {experiment.dataset} has ({others}): "
+                + way_out
             )
+        if named:
+            return
         folder = ImageFolder(Path(experiment.dataset))
         if isinstance(folder.test, slice) or experiment.dataset != self.dataset:
             return  # It has a test set, or it is another folder.
@@ -123,3 +139,8 @@ class Origin:
                 f"has {len(folder.paths)}, from which other test images are drawn: put new test "
                 "images into another folder, as train/CLASS and test/CLASS"
             )
+
+
+def _are_numbered(names: tuple[str, ...]) -> bool:
+    """Returns whether a data set's classes have no names but numbers."""
+    return all(re.fullmatch(r"class \d+", name) for name in names)

@@ -64,7 +64,7 @@ def _label_epochs(axes: Axes) -> None:
 def set_wrapped_title(axes: Axes, title: str) -> None:
     """Sets the title of a small panel."""
     lines = [textwrap.fill(line, 40) for line in title.splitlines()]
-    axes.set_title("\n".join(lines), fontsize="medium")
+    axes.set_title("\n".join(lines), fontsize="medium", **PLAIN_TEXT)
 
 
 def accuracy_figure(run: Run) -> Figure:
@@ -77,7 +77,7 @@ def accuracy_figure(run: Run) -> Figure:
     figure = Figure(figsize=(6, 1 + 3 * rows), layout="constrained")
     accuracy, *trials = figure.subplots(rows, squeeze=False).flat
     _draw_accuracy(accuracy, run)
-    accuracy.set_title(run.experiment.title)
+    accuracy.set_title(run.experiment.title, **PLAIN_TEXT)
     for axes in trials:
         for style, (key, label) in zip(ALGORITHM_STYLES, TRIAL_FIGURES.items(), strict=False):
             draw_curve(axes, run.history[key], label=label, **style)
@@ -117,7 +117,8 @@ def diagnostics_figure(run: Run) -> Figure:
     counts = np.array(history["selected"])  # Of an epoch without diagnostics, NaN.
     probed, classes = int(np.nanmax(counts.sum(axis=1))), counts.shape[1]
     q_value = ALGORITHMS[algorithm].activation_name
-    figure.suptitle(f"{run.experiment.title}: after each epoch, on {probed} validation images")
+    title = f"{run.experiment.title}: after each epoch, on {probed} validation images"
+    figure.suptitle(title, **PLAIN_TEXT)
 
     _draw_accuracy(accuracy, run)
     accuracy.set_title("Accuracy, on all images")
@@ -208,7 +209,7 @@ def predictions_figure(
     rows = math.ceil(len(images) / columns)
     width = 3.4 + 0.06 * max(len(name) for best in predictions for name, _ in best)
     figure = Figure(figsize=(width * columns, 2 * rows + 0.3), layout="constrained")
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(title, fontsize=9, **PLAIN_TEXT)
     grid = figure.subplots(rows, 2 * columns, squeeze=False).reshape(-1, 2)
     outputs = [value for best in predictions for _, value in best]
     for picture, bars in grid[len(images) :]:  # The last row may have empty places.
@@ -261,7 +262,7 @@ def confusion_figure(counts: np.ndarray, class_names: Sequence[str], title: str)
     rotation = 90 if max(map(len, class_names)) > 2 else 0
     axes.set_xticks(range(classes), class_names, rotation=rotation, **look)
     axes.set_yticks(range(classes), class_names, **look)
-    axes.set_title(title, fontsize=1.2 * size)
+    axes.set_title(title, fontsize=1.2 * size, **PLAIN_TEXT)
     axes.set_xlabel("class chosen", fontsize=size)
     axes.set_ylabel("right class", fontsize=size)
     centered: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from brainprop.common.errors import BrainPropError, StdoutLost, printable
 from brainprop.common.files import atomic_write, writing
+from brainprop.common.plugins import plugin_failure
 from brainprop.common.startup import start_tensorflow
 from brainprop.experiments import Experiment, data_for
 from brainprop.outputs.summary import read_summary, write_summary
@@ -86,6 +87,11 @@ def complete(
         raise
     except BrainPropError as error:
         return Attempt(Status.FAILED, str(error))
+    except Exception as error:
+        failure = plugin_failure(error)
+        if not failure:
+            raise
+        return Attempt(Status.FAILED, str(failure))
 
 
 def start_for_many_runs() -> None:

@@ -125,12 +125,20 @@ def _report(experiments: Sequence[Experiment], arguments: argparse.Namespace) ->
     from brainprop.reproduce.report import Report
     from brainprop.reproduce.rows import read_results, table_rows
 
-    chosen = {experiment.row for experiment in experiments}
+    datasets, architectures, algorithms = (
+        {*names} for names in zip(*(experiment.row for experiment in experiments), strict=True)
+    )
+
+    def is_chosen(run: Experiment) -> bool:
+        return (
+            (not arguments.datasets or run.dataset in datasets)  # Else also folders of images.
+            and run.architecture in architectures
+            and run.algorithm in algorithms
+            and (arguments.seeds is None or run.seed in arguments.seeds)
+        )
+
     rows = table_rows(
-        result
-        for result in read_results(arguments.results)
-        if result.experiment.row in chosen
-        and (arguments.seeds is None or result.experiment.seed in arguments.seeds)
+        result for result in read_results(arguments.results) if is_chosen(result.experiment)
     )
     if not rows:
         raise BrainPropError(f"--results {arguments.results} holds no finished run to report")

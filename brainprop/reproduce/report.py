@@ -146,7 +146,8 @@ def _flat(numbers: dict) -> dict:
 def _table(lines: Sequence[dict[str, str]]) -> str:
     """Returns a table in Markdown, given each line's entries by title, without empty columns."""
     titles = [title for title in lines[0] if any(line[title] for line in lines)]
-    cells = [titles, ["---"] * len(titles)] + [[line[t] for t in titles] for line in lines]
+    cells = [titles, ["---"] * len(titles)]
+    cells += [[line[title].replace("|", "\\|") for title in titles] for line in lines]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 

@@ -51,7 +51,7 @@ class Row:
     @property
     def dataset(self) -> str:
         """The name of the data set, or of a folder of images without its path."""
-        return Path(self.experiment.dataset).name
+        return printable(Path(self.experiment.dataset).name)
 
     @cached_property
     def overrides(self) -> dict:
@@ -125,7 +125,7 @@ class Row:
         if paper and accuracy[0] is not None and self.is_comparable:
             within = abs(accuracy[0] - paper.accuracy[0]) <= 2 * paper.accuracy[1]
         return {
-            "dataset": dataset,
+            "dataset": printable(dataset),
             "architecture": architecture,
             "algorithm": algorithm,
             "training_images": self.training_images,

@@ -10,7 +10,7 @@ import numpy as np
 
 from brainprop.common import devices
 from brainprop.common.commands import give_up_stdout, handled_by
-from brainprop.common.errors import BrainPropError, StdoutLost
+from brainprop.common.errors import BrainPropError, StdoutLost, printable
 from brainprop.common.files import writing
 from brainprop.datasets.splits import Data, checksum
 from brainprop.experiments import Experiment, check_batch_size
@@ -110,7 +110,8 @@ def train(
     train_set, validation_set, test_set = sets
     if class_names is None and isinstance(settings, Experiment):
         class_names = settings.dataset_row.class_names(None)
-    names, classes = tuple(class_names or ()), model.output_shape[-1]
+    names = () if class_names is None else tuple(map(printable, class_names))
+    classes = model.output_shape[-1]
     if names and len(names) != classes:
         raise BrainPropError(f"class_names has {len(names)} names for {classes} classes")
     tested = validation_set is not test_set
