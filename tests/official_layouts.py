@@ -115,11 +115,9 @@ def tar_of(folder: Path, name: str) -> Path:
 
 def jpeg(mode: str = "RGB", size: tuple[int, int] = (64, 64), image_format: str = "JPEG") -> bytes:
     """Encodes an image of noise, so that its size is as a photograph's."""
-    image = Image.fromarray(random_images(size[1], size[0], 3))
-    if mode.startswith("I"):  # Pillow 10.0 makes 16 bits of gray images only.
-        image = image.convert("L")
+    image = Image.fromarray(random_images(size[1], size[0], 3)).convert(mode)
     file = io.BytesIO()
-    image.convert(mode).save(file, image_format)
+    image.save(file, image_format)
     return file.getvalue()
 
 
