@@ -61,6 +61,36 @@ class TestCopies:
             each.train_on_batch(FEATURES, LABELS)
         np.testing.assert_array_equal(model.get_weights()[0], loaded.get_weights()[0])
 
+    @pytest.mark.parametrize("rule", [BrainProp, EBP])
+    def test_arguments_of_a_rule_of_ones_own(self, rule, tmp_path):
+        """Which only `get_config` knows, as in a Keras layer of one's own."""
+
+        @keras.saving.register_keras_serializable(package="tests")
+        class Own(rule):
+            def __init__(self, *args, temperature=0.1, sizes=(1, 2), **kwargs):
+                super().__init__(*args, **kwargs)
+                self.temperature, self.sizes = temperature, sizes
+
+            def get_config(self):
+                return super().get_config() | {"temperature": self.temperature, "sizes": self.sizes}
+
+        own = {"temperature": 0.7, "sizes": (3, 4)}
+        inputs = keras.Input((5,))
+        hidden = keras.layers.Dense(6)(inputs)
+        outputs = keras.layers.Dense(CLASSES)(hidden)
+        model = Own(inputs, outputs, feedback="random", feedback_seed=3, **own)
+        model.compile(keras.optimizers.SGD(0.1))
+        model.save(tmp_path / "model.keras")
+        copies = (
+            keras.models.clone_model(model),
+            Own.from_config(model.get_config()),
+            keras.models.load_model(tmp_path / "model.keras"),
+        )
+        for copy in copies:
+            assert isinstance(copy, Own)
+            assert (copy.temperature, tuple(copy.sizes)) == tuple(own.values())
+            assert (copy.feedback.mode, copy.feedback.seed) == ("random", 3)
+
     def test_scikit_learns_wrapper(self):
         pytest.importorskip("sklearn")
         with pytest.warns(UserWarning, match="BrainProp ignores compile"):

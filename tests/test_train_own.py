@@ -271,6 +271,22 @@ def test_another_rule_or_optimizer_is_another_run(table, tmp_path):
             train(network(optimizer=optimizer, **rule), table, epochs=2, **settings)
 
 
+def test_another_argument_of_a_rule_of_ones_own_is_another_run(table, tmp_path):
+    class Own(EBP):
+        def __init__(self, *args, sizes=(1, 2), **kwargs):
+            super().__init__(*args, **kwargs)
+            self.sizes = sizes
+
+        def get_config(self):
+            return super().get_config() | {"sizes": self.sizes}
+
+    settings = {"checkpoint_dir": tmp_path, "resume": True, **QUIET}
+    for epochs in (1, 2):
+        assert train(network(Own), table, epochs=epochs, **settings).epochs == epochs
+    with pytest.raises(BrainPropError, match=r"rule's sizes \[1, 2\] there, \[3, 4\] here"):
+        train(network(Own, sizes=(3, 4)), table, epochs=3, **settings)
+
+
 def test_a_checkpoint_that_does_not_tell_the_rule_is_resumed(table, tmp_path, monkeypatch):
     """Those of earlier versions."""
     settings = {"checkpoint_dir": tmp_path, "resume": True, **QUIET}

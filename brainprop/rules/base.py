@@ -3,6 +3,7 @@
 import warnings
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from brainprop.common.devices import replicas
@@ -15,6 +16,8 @@ if keras.backend.backend() != "tensorflow":
         f"Keras runs on {keras.backend.backend()}, and the rules on TensorFlow: set "
         "KERAS_BACKEND=tensorflow before Keras is imported"
     )
+
+OF_KERAS = {"name", "trainable", "layers", "input_layers", "output_layers"}  # In a model's config.
 
 
 class Setting:
@@ -216,24 +219,30 @@ class LearningRule(keras.Model):
         super().compile(optimizer, loss, loss_weights, *args, **kwargs)
 
     def get_config(self):
-        return super().get_config() | self.arguments()
+        config = super().get_config()
+        if self.feedback.mode != "symmetric":
+            config |= {"feedback": self.feedback.mode, "feedback_seed": self.feedback.seed}
+        return config
+
+    def arguments(self) -> dict:
+        """Returns the rule's own arguments of `__init__`: what `get_config` adds to Keras's."""
+        return {key: value for key, value in self.get_config().items() if key not in OF_KERAS}
 
     def get_compile_config(self):
         """Includes the rule's arguments, which `clone_model` would lose."""
         config = super().get_compile_config()
         return config and config | {"rule": self.arguments()}
 
-    def arguments(self) -> dict:
-        """Returns the rule's own arguments of `__init__`; symmetric feedback is left out."""
-        if self.feedback.mode == "symmetric":
-            return {}
-        return {"feedback": self.feedback.mode, "feedback_seed": self.feedback.seed}
-
     def compile_from_config(self, config):
+        config = keras.saving.deserialize_keras_object(config)
         arguments = config.pop("rule", {})
-        if "feedback" in arguments and self.feedback.mode == "symmetric":
-            self.feedback = Feedback(self, arguments["feedback"], arguments["feedback_seed"])
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        feedback, seed = (arguments.pop(name, None) for name in ("feedback", "feedback_seed"))
+        if feedback and self.feedback.mode == "symmetric":
+            self.feedback = Feedback(self, feedback, seed)
+        for name, value in arguments.items():
+            if not np.array_equal(getattr(self, name, None), value):
+                setattr(self, name, value)
+        self.compile(**config)
         if self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
 

@@ -6,8 +6,6 @@ import tensorflow as tf
 from brainprop.common.devices import replica_seed
 from brainprop.rules.base import LearningRule, Setting, class_indices, trial_weights, unpacked
 
-_ARGUMENTS = {"exploration_rate", "reward_noise", "seed"}
-
 
 @keras.saving.register_keras_serializable(package="brainprop")
 class BrainProp(LearningRule):
@@ -146,16 +144,14 @@ class BrainProp(LearningRule):
         return values if len(values) > 1 else values[0]
 
     def compile_from_config(self, config):
-        arguments = config.get("rule", {})
-        for name in _ARGUMENTS & arguments.keys():
-            setattr(self, name, arguments[name])
+        super().compile_from_config(config)
         if self.seed is not None:
             fresh = keras.random.SeedGenerator(self.seed)
             self.seed_generator.state.assign(fresh.state)
-        super().compile_from_config(config)
 
-    def arguments(self):
-        return super().arguments() | {name: getattr(self, name) for name in _ARGUMENTS}
+    def get_config(self):
+        own = ("exploration_rate", "reward_noise", "seed")
+        return super().get_config() | {name: getattr(self, name) for name in own}
 
 
 def greedy_class(q: tf.Tensor) -> tf.Tensor:

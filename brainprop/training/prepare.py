@@ -81,9 +81,10 @@ def _schedule(model: LearningRule, given: dict) -> Schedule:
     # Checkpoints restore the learning rate, and all that seeds have drawn.
     left_out = {"name", "learning_rate"} if is_number else {"name"}
     own = {key: value for key, value in config.items() if key not in left_out}
-    own = json.loads(json.dumps({"class": type(optimizer).__name__, **own}, default=str))
+    own = {"class": type(optimizer).__name__, **own}
     rule = {"feedback": model.feedback.mode, **model.arguments()}
     rule = {key: value for key, value in rule.items() if not key.endswith("seed")}
+    rule, own = json.loads(json.dumps([rule, own], default=str))
     return Schedule(model.name, type(model).__name__, rate, rule=rule, optimizer=own, **given)
 
 
