@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from brainprop import BrainProp, LocalNetwork
+from brainprop import BrainProp, BrainPropError, LocalNetwork
 from brainprop.rules.local_rule import angle
 
 PROJECT = Path(__file__).parents[1]
@@ -162,6 +162,46 @@ def test_exploration_is_max_boltzmann():
     expected = draws * (epsilon * boltzmann + (1 - epsilon) * (q_values == q_values.max()))
     chi_square = np.sum((observed - expected) ** 2 / expected)
     assert chi_square < 16.27  # the 0.1 % point with 3 degrees of freedom
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("exploration_rate", 5),
+        ("exploration_rate", -0.1),
+        ("exploration_rate", "0.1"),
+        ("weight_decay", -1),
+        ("weight_decay", np.nan),
+        ("learning_rate", -0.1),
+        ("learning_rate", None),
+    ],
+)
+def test_numbers_out_of_range_are_refused(name, value):
+    network = local_network()
+    before = getattr(network, name)
+    for call in (
+        lambda: LocalNetwork(UNITS, **({"learning_rate": 0.1, "kernel_stddev": 1} | {name: value})),
+        lambda: setattr(network, name, value),
+    ):
+        with pytest.raises(BrainPropError, match=f"^{name} must be a number"):
+            call()
+    assert getattr(network, name) == before
+    setattr(network, name, np.float32(0.5))
+    assert getattr(network, name) == 0.5
+
+
+@pytest.mark.parametrize("label", [-1, UNITS[-1], 1.5, np.nan, "1", None, "two\nlines"])
+def test_a_label_that_is_no_class_is_refused_before_anything_is_learned(label):
+    network = local_network()
+    (stimulus,), _ = random_trials(1)
+    before = [weights.copy() for weights in network.feedforward]
+    with pytest.raises(BrainPropError, match="^the label must be 0 to 3, not .*$") as caught:
+        network.trial(stimulus, label)
+    assert "\n" not in str(caught.value)
+    for weights, start in zip(network.feedforward, before, strict=True):
+        np.testing.assert_array_equal(weights, start)
+    for right in (1, 1.0, np.uint8(1), np.float32(1), np.array(1)):
+        assert network.trial(stimulus, right) in (0, 1)
 
 
 def test_angle_is_that_between_vectors():

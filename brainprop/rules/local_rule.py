@@ -8,9 +8,20 @@ Source: "Attention-Gated Brain Propagation: How the brain can implement reward-b
 backpropagation", NeurIPS 2020.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+
+from brainprop.common.arguments import check_number
+from brainprop.common.errors import BrainPropError, printable
+
+# The smallest and the largest value of each number of a network.
+LIMITS = {
+    "learning_rate": (0, math.inf),
+    "exploration_rate": (0, 1),
+    "weight_decay": (0, math.inf),
+}
 
 
 class LocalNetwork:
@@ -43,6 +54,9 @@ class LocalNetwork:
             `(units above, units below)`, float32.
         learning_rate, exploration_rate, weight_decay: The arguments, which can be set at any time.
 
+    Raises:
+        BrainPropError: If one of these three is no number, or out of its range.
+
     Example:
         network = LocalNetwork([784, 100, 50, 10], learning_rate=0.03, kernel_stddev=0.1)
         for image, label in zip(images, labels):
@@ -74,6 +88,11 @@ class LocalNetwork:
             for weights in self.feedforward[1:]
         ]
 
+    def __setattr__(self, name, value):
+        if name in LIMITS:
+            check_number(name, value, float, *LIMITS[name])
+        super().__setattr__(name, value)
+
     def trial(self, stimulus: np.ndarray, label: int) -> float:
         """Shows a stimulus; the network selects a class, is rewarded or not, and learns from it.
 
@@ -83,9 +102,16 @@ class LocalNetwork:
 
         Returns:
             The reward: 1 if the selected class is the label, else 0.
+
+        Raises:
+            BrainPropError: If the label is no class.
         """
         # The feedforward sweep ends in a Q-value for each class. One class is selected.
         *activities, q_values = self.activities(stimulus)
+        if label not in range(len(q_values)):
+            raise BrainPropError(
+                f"the label must be 0 to {len(q_values) - 1}, not {printable(label)}"
+            )
         selected = self.select_class(q_values)
         reward = float(selected == label)
 
