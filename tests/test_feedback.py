@@ -365,6 +365,69 @@ def test_a_layer_that_is_used_twice_has_one_feedback(mode):
     np.testing.assert_allclose(twice.kernel - w1, LEARNING_RATE * update, atol=1e-5)
 
 
+def twin_network(mode):
+    """A model is called on the images, and on their opposites."""
+    inputs = keras.Input((5,))
+    body = keras.Sequential([keras.Input((5,)), dense(6, 1, "relu"), dense(7, 2, "relu")])
+    both = [body(inputs), body(keras.layers.Rescaling(-1.0, 1.0)(inputs))]
+    outputs = dense(CLASSES, 3)(keras.layers.Concatenate()(both))
+    return compiled(EBP, inputs, outputs, feedback=mode, feedback_seed=1)
+
+
+@pytest.mark.parametrize("mode", OWN)
+def test_a_nested_model_that_is_called_twice_has_one_feedback(mode):
+    """Under direct feedback, each use has its own, as it has in a layer."""
+    model = twin_network(mode)
+    images, labels = some_trials()
+    w1, w2, w3 = (w.astype("float64") for w in forward_kernels(model))
+    stimuli = [images, 1 - images]
+    lower = [np.maximum(x @ w1, 0) for x in stimuli]
+    upper = [np.maximum(x @ w2, 0) for x in lower]
+    top = np.hstack(upper)
+    error = signals(EBP, top @ w3, labels)
+    if mode == "direct":
+        *to_lower, to_top = (matrix.numpy() for matrix in model.feedback.weights)
+        passed = error @ to_top
+    else:
+        b2, b3 = (model.feedback.kernel(layer).numpy() for layer in model.feedback.kernels)
+        passed = error @ b3.T
+    update1, update2 = np.zeros_like(w1), np.zeros_like(w2)
+    for use, down in enumerate(np.split(passed, 2, axis=1)):
+        down = down * (upper[use] > 0)
+        update2 += lower[use].T @ down
+        below = error @ to_lower[use] if mode == "direct" else down @ b2.T
+        update1 += stimuli[use].T @ (below * (lower[use] > 0))
+    model.train_on_batch(images, labels)
+    updates = (update1, update2, top.T @ error)
+    for ours, before, update in zip(forward_kernels(model), (w1, w2, w3), updates, strict=True):
+        np.testing.assert_allclose(ours, before + LEARNING_RATE * update, atol=1e-5)
+    if mode == "learned":
+        np.testing.assert_allclose(kept(model)[0], b2 + LEARNING_RATE * update2, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", OWN)
+def test_a_nested_model_above_itself_learns_as_its_layers_do(mode):
+    def network(nested):
+        inputs = keras.Input((5,))
+        layers = [dense(6, 1, "relu"), dense(5, 2, "relu")]
+        body = keras.Sequential([keras.Input((5,)), *layers])
+        activity = inputs
+        for _ in range(3):
+            for step in [body] if nested else layers:
+                activity = step(activity)
+        outputs = dense(CLASSES, 3)(activity)
+        return compiled(EBP, inputs, outputs, feedback=mode, feedback_seed=1)
+
+    weights = []
+    for nested in (False, True):
+        model = network(nested)
+        for step in range(2):
+            model.train_on_batch(*some_trials(seed=step))
+        weights.append(model.get_weights())
+    for flat, within in zip(*weights, strict=True):
+        np.testing.assert_allclose(within, flat, atol=1e-6)
+
+
 class Weighted(keras.layers.Layer):
     """A layer of one's own, whose product with its kernel nothing names."""
 

@@ -99,18 +99,24 @@ class _Wiring:
         seed = random.getrandbits(64) if feedback.seed is None else feedback.seed
         self.random = random.Random(f"feedback {seed}")
         self.carriers: dict[keras.Layer, keras.Layer] = {}
+        self.rewired: dict[tuple[keras.Model, bool], tuple[keras.Model, list]] = {}
         # The symbolic activities that depend on weights; held, so that no id is used twice.
         self.above_weights: dict[int, keras.KerasTensor] = {}
 
     def network(self) -> keras.Model:
         """Returns the network that computes what the rule's does and has the feedback."""
-        network, matrices = self._rewired(self.rule, inputs_learn=False)
-        if not matrices:
+        network, reached = self._rewired(self.rule, inputs_learn=False)
+        if not reached:
             return network
+        _, *activities = network.output
+        matrices = [
+            self._matrix(layer, activity.shape[1:])
+            for layer, activity in zip(reached, activities, strict=True)
+        ]
         return keras.Model(network.input, _Broadcast(matrices)(network.output))
 
     def _rewired(self, model: keras.Model, inputs_learn: bool) -> tuple[keras.Model, list]:
-        """Builds a model again of the same layers, with feedback.
+        """Builds a model again of the same layers, with feedback; a nested one once for all calls.
 
         Args:
             model: A functional or Sequential model.
@@ -119,11 +125,15 @@ class _Wiring:
         Returns:
             network: The model. If direct feedback reaches activities in it, its outputs are a list:
                 the model's output, and these activities.
-            matrices: A feedback matrix for each of them.
+            reached: The layer above each of them.
         """
+        if (model, inputs_learn) in self.rewired:
+            return self.rewired[model, inputs_learn]
         activities: list[keras.KerasTensor] = []
-        matrices: list[keras.Variable] = []
-        plain = keras.Model(*ends_of(model), name=model.name)
+        reached: list[keras.Layer] = []
+        # A network can contain the model both above weights and below all of them.
+        name = f"{model.name}_above_weights" if inputs_learn else model.name
+        plain = keras.Model(*ends_of(model), name=name)
 
         def call(layer, *args, **kwargs):
             below = keras.tree.flatten((args, kwargs))
@@ -133,19 +143,18 @@ class _Wiring:
                 type(plain).call,
                 keras.Sequential.call,
             ):
-                inner, reached = self._rewired(layer, learns)
+                inner, reached_within = self._rewired(layer, learns)
                 outputs = inner(*args, **kwargs)
-                if reached:
+                if reached_within:
                     outputs, *within = outputs
                     activities.extend(within)
-                    matrices.extend(reached)
+                    reached.extend(reached_within)
             elif weights and learns:
                 carrier = self._carrier(layer)
                 outputs = carrier(*args, **kwargs)
                 if isinstance(carrier, _Cut):
-                    activity = next(x for x in below if isinstance(x, keras.KerasTensor))
-                    activities.append(activity)
-                    matrices.append(self._matrix(layer, activity.shape[1:]))
+                    activities.append(next(x for x in below if isinstance(x, keras.KerasTensor)))
+                    reached.append(layer)
             else:  # The first layer feeds nothing back.
                 outputs = layer(*args, **kwargs)
             if weights or learns:
@@ -156,8 +165,9 @@ class _Wiring:
             plain, clone_function=lambda layer: layer, call_function=call
         )
         if activities:
-            network = keras.Model(network.input, [network.output, *activities], name=model.name)
-        return network, matrices
+            network = keras.Model(network.input, [network.output, *activities], name=name)
+        self.rewired[model, inputs_learn] = network, reached
+        return network, reached
 
     def _carrier(self, layer: keras.Layer) -> keras.Layer:
         """Returns the layer with feedback, or the layer itself if it needs no connections."""
