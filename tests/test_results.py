@@ -257,6 +257,12 @@ def test_under_brainprop_a_second_panel_has_the_means_over_trials(run):
     np.testing.assert_array_equal(drawn["share explored"], [0.01, 0.02, 0.015])
 
 
+def test_a_rule_of_ones_own_may_report_some_of_these_means(run):
+    run.history["explored"] = [0.01, 0.02, 0.015]
+    _, trials = accuracy_figure(run).axes
+    assert [line.get_label() for line in trials.lines] == ["share explored"]
+
+
 def test_the_plot_needs_no_display(run, tmp_path):
     """In a process of its own, since the tests may have chosen a backend."""
     script = (

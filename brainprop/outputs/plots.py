@@ -71,15 +71,16 @@ def accuracy_figure(run: Run) -> Figure:
     """Draws training and validation accuracy over epochs, with the best epoch marked.
 
     Under BrainProp, a second panel has the means over the trials of each epoch: the reward, the
-    absolute reward-prediction error, and the share of explored choices.
+    absolute reward-prediction error, and the share of explored choices, as far as there are any.
     """
-    rows = 2 if "reward" in run.history else 1
+    means = {key: label for key, label in TRIAL_FIGURES.items() if key in run.history}
+    rows = 2 if means else 1
     figure = Figure(figsize=(6, 1 + 3 * rows), layout="constrained")
     accuracy, *trials = figure.subplots(rows, squeeze=False).flat
     _draw_accuracy(accuracy, run)
     accuracy.set_title(run.experiment.title, **PLAIN_TEXT)
     for axes in trials:
-        for style, (key, label) in zip(ALGORITHM_STYLES, TRIAL_FIGURES.items(), strict=False):
+        for style, (key, label) in zip(ALGORITHM_STYLES, means.items(), strict=False):
             draw_curve(axes, run.history[key], label=label, **style)
         axes.set_ylabel("mean over trials")
         axes.legend()
