@@ -1,5 +1,7 @@
 """Training networks of one's own: schedule, optimizers, data of any kind, what is printed."""
 
+import csv
+import json
 import re
 
 import keras
@@ -8,6 +10,7 @@ import pytest
 
 from brainprop import EBP, BrainProp, Experiment, build_model, evaluate, measure, save_run, train
 from brainprop.common.errors import BrainPropError
+from brainprop.training.callbacks import CSVLog
 from brainprop.training.progress import Progress
 from brainprop.training.run import MAX_LOSS, Outcome, Schedule, has_diverged
 
@@ -218,6 +221,56 @@ def test_the_papers_networks_get_bytes_scaled_and_floats_as_they_are(data):
     )
     for name, value in of_floats.items():
         np.testing.assert_allclose(of_bytes[name], value, rtol=1e-3, err_msg=name)
+
+
+class Notes(keras.callbacks.Callback):
+    """Adds to the logs what no figure is, from the second epoch on."""
+
+    values = {
+        "text": "so far so good",
+        "nothing": None,
+        "scalar": np.float32(0.5),
+        "count": np.int64(3),
+        "flag": np.bool_(True),
+        "array": np.arange(4).reshape(2, 2),
+        "tensor": keras.ops.ones(2),
+        "ragged": [[1], [2, np.float16(3)]],
+        "infinite": np.array([np.inf, 1]),
+        "letters": b"abc",
+        "object": Schedule,
+    }
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch:
+            logs.update(self.values)
+
+
+def test_callbacks_may_put_anything_into_the_logs(table, tmp_path):
+    expected = {
+        "text": "so far so good", "nothing": None, "scalar": 0.5, "count": 3, "flag": True,
+        "array": [[0, 1], [2, 3]], "tensor": [1, 1], "ragged": [[1], [2, 3]],
+        "infinite": [None, 1], "letters": "b'abc'", "object": str(Schedule),
+    }  # fmt: skip
+
+    def run(epochs):
+        callbacks = [Notes(), CSVLog(tmp_path / "log.csv")]
+        settings = {"checkpoint_dir": tmp_path / "run", "resume": True, **QUIET}
+        return train(network(), table, epochs=epochs, callbacks=callbacks, **settings)
+
+    run(2)
+    done = run(3)
+    assert done.outcome is Outcome.COMPLETED
+    saved = {path.name: path for path in save_run(done, tmp_path / "saved")}
+    assert len(saved) == 5
+    text = saved["own_BrainProp_history.json"].read_text()
+    history = json.loads(text, parse_constant=pytest.fail)["history"]
+    assert {name: history[name][1] for name in expected} == expected
+    assert all(history[name][2] == expected[name] for name in expected)
+    assert history["ragged"][0] == [[None], [None, None]] and history["text"][0] is None
+    with (tmp_path / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert (rows[2]["text"], rows[2]["scalar"]) == ("so far so good", "0.5")
+    assert "array" not in rows[2] and "ragged" not in rows[2]
 
 
 def test_an_experiments_settings_can_be_given_beside_it(data):

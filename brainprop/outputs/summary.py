@@ -68,10 +68,10 @@ def write_summary(run: Run, path: Path) -> None:
 
 
 def _finite(value):
-    """Returns a number, or nested lists of numbers, with `None` in place of NaN and infinity."""
+    """Returns a value, or nested lists of values, with `None` in place of NaN and infinity."""
     if isinstance(value, list):
         return [_finite(element) for element in value]
-    return value if math.isfinite(value) else None
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclass(frozen=True)

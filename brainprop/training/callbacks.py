@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import json
 import math
 import signal
 import sys
@@ -117,11 +118,12 @@ class Interruption(keras.callbacks.Callback):
 class History(keras.callbacks.History):
     """Keras's history, with NaN for each epoch in which a figure was not recorded.
 
-    Numbers of any library become Python's own, which JSON can hold.
+    What callbacks add becomes what JSON can hold: numbers of any library become Python's own, and
+    other things become text.
     """
 
     def on_epoch_end(self, epoch, logs=None):
-        logs = {name: np.asarray(value).tolist() for name, value in logs.items()}
+        logs = {name: _as_json(value) for name, value in logs.items()}
         for name, value in logs.items():
             pad_with_nan(epoch, self, name, value)
         super().on_epoch_end(epoch, logs)
@@ -248,7 +250,11 @@ class CSVLog(keras.callbacks.Callback):
 
     def _write(self):
         figures = sorted(self.model.history.history.items())
-        columns = {name: values for name, values in figures if np.ndim(values) == 1}
+        columns = {
+            name: values
+            for name, values in figures
+            if not any(isinstance(value, list | dict) for value in values)
+        }
         with (
             writing(self.path, "set that right, or log to another file"),
             atomic_write(self.path) as partial,
@@ -259,18 +265,29 @@ class CSVLog(keras.callbacks.Callback):
             writer.writerows(zip(itertools.count(), *columns.values()))
 
 
+def _as_json(value):
+    """Returns a value as JSON holds it."""
+
+    def converted(part):
+        array = np.asarray(part)
+        return array.tolist() if array.dtype.kind in "fiub" else str(part)
+
+    return json.loads(json.dumps(value, default=converted))
+
+
 def pad_with_nan(epoch: int, history: keras.callbacks.History, name: str, like) -> list:
     """Fills up a figure's values with NaN: a resumed run may have epochs in which it is missing.
 
     Args:
-        epoch: The first epoch that is not filled, counted from 0.
+        epoch: The number of epochs to fill up to.
         history: The history that holds the values.
         name: The figure's name.
-        like: One of its values, a number or a list of numbers; NaN comes in its shape.
+        like: One of its values, a number or a list; NaN comes in its shape.
 
     Returns:
         The values in the history, one for each epoch before.
     """
     values = history.history.setdefault(name, [])
-    values += [np.full(np.shape(like), math.nan).tolist()] * (epoch - len(values))
+    missing = keras.tree.map_structure(lambda part: math.nan, like)
+    values += [missing] * (epoch - len(values))
     return values
