@@ -319,6 +319,28 @@ def test_a_resumed_run_has_the_diagnostics_of_all_epochs(data, tmp_path):
     assert rest(resumed.history) == rest(whole.history)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_history_of_ones_own_does_not_take_the_diagnostics(first, data):
+    settings = experiment(epochs=2)
+    callbacks = [keras.callbacks.History(), Diagnostics(probe_batches(data, settings))]
+    done = train(settings, data, callbacks=callbacks if first else callbacks[::-1], verbose=0)
+    assert set(found(done.history)) >= OF_THE_NETWORK
+    assert all(len(values) == 2 for values in done.history.values())
+    assert not found(callbacks[0].history)
+
+
+@pytest.mark.parametrize("own", [(), (keras.callbacks.History,), (keras.callbacks.History,) * 2])
+def test_keras_fit_has_a_row_for_each_epoch_that_it_trains(own, probe):
+    model = small_network(BrainProp)
+    before, *after = [make() for make in own] or [None]
+    callbacks = [*([before] if before else []), Diagnostics([probe]), *after]
+    options = {"initial_epoch": 2, "epochs": 4, "callbacks": callbacks, "verbose": 0}
+    history = model.fit(*probe, **options).history
+    assert set(found(history)) >= OF_THE_NETWORK
+    assert all(len(values) == 2 for values in history.values())
+    assert np.all(np.isfinite(history["q_right"]))
+
+
 def test_epochs_that_nobody_measured_are_not_numbers(data, tmp_path):
     trained(experiment(epochs=1), data, probed=False, checkpoint_dir=tmp_path)
     _, resumed = trained(experiment(epochs=2), data, checkpoint_dir=tmp_path, resume=True)

@@ -45,6 +45,7 @@ class Diagnostics(keras.callbacks.Callback):
         self.batches, self.log_dir = batches, log_dir
 
     def on_train_begin(self, logs=None):
+        self.history = self.model.history  # A user's own `History` takes its place for a while.
         if self.log_dir is not None:
             self.writer = tf.summary.create_file_writer(str(self.log_dir / "diagnostics"))
 
@@ -52,9 +53,11 @@ class Diagnostics(keras.callbacks.Callback):
         measured = measure(self.model, self.batches)
         if self.log_dir is not None:
             self._write_summaries(epoch, measured)
+        # Another callback may have added this epoch's other figures already.
+        epochs = len(self.history.history.get("loss", ())) - (epoch in self.history.epoch)
         # Not into the logs, all of which Keras prints.
         for name, value in measured.items():
-            pad_with_nan(epoch, self.model.history, name, value).append(value)
+            pad_with_nan(epochs, self.history, name, value).append(value)
 
     def on_train_end(self, logs=None):
         if self.log_dir is not None:
