@@ -185,10 +185,11 @@ def _evaluate(experiment: Experiment, arguments: argparse.Namespace) -> int:
         figure = plots.confusion_figure(counts, class_names, experiment.title)
         plots.save_figure(figure, arguments.confusion_matrix)
         print(f"saved {arguments.confusion_matrix}")
+    counted = int(evaluation.counts.sum())
     print(f"loss {evaluation.loss:.4f}")
     if dataset.classes >= MIN_CLASSES_FOR_TOP_K:
-        print(f"top-{TOP_K} accuracy {_share(evaluation.correct(TOP_K), len(labels))}")
-    print(f"accuracy {_share(evaluation.correct(), len(labels))}")
+        print(f"top-{TOP_K} accuracy {_share(evaluation.correct(TOP_K), counted)}")
+    print(f"accuracy {_share(evaluation.correct(), counted)}")
     return SUCCESS
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from brainprop.rules.base import class_indices
 from brainprop.rules.brainprop import BrainProp
 from brainprop.rules.ebp import EBP
+from brainprop.training.evaluation import evaluate
 
 CLASSES, RULES = 4, [BrainProp, EBP]
 rng = np.random.default_rng(0)
@@ -139,6 +140,21 @@ def test_labels_that_are_no_class_stop_training_under_xla(rule):
         assert np.isnan(model.train_on_batch(FEATURES, labels)) == wrong
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("rule", RULES)
+def test_labels_that_are_no_whole_numbers_stop_training(rule, jit_compile):
+    """Keras's own losses take 1.5 for class 1."""
+    model = network(rule, jit_compile=jit_compile, metrics=[])
+    for wrong in (1.5, np.nan):
+        labels = LABELS.astype("float32")
+        labels[7] = wrong
+        if jit_compile:
+            assert np.isnan(model.train_on_batch(FEATURES, labels))
+        else:
+            with pytest.raises(tf.errors.InvalidArgumentError, match="labels must be 0 to 3, not"):
+                model.train_on_batch(FEATURES, labels)
+
+
 @pytest.mark.parametrize("rule", RULES)
 def test_labels_that_are_no_numbers_make_the_loss_nan(rule):
     one_hot = keras.utils.to_categorical(LABELS, CLASSES)
@@ -174,6 +190,31 @@ def test_masked_trials_do_not_count_as_in_keras(weighted):
         score = model.evaluate(features, LABELS, 10, verbose=0)
         found.append((model.get_weights(), history["loss"], history["accuracy"], score))
     keras.tree.map_structure(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), *found)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_masked_images_are_not_evaluated_as_in_keras(nested):
+    """Stock Keras. The batches have different numbers of them, and one has none that counts."""
+    features = np.tile(FEATURES, (20, 1))
+    labels, counts = rng.integers(CLASSES, size=len(features)), rng.random(len(features)) < 0.6
+    counts[: len(features) // 2] |= rng.random(len(features) // 2) < 0.5
+    counts[256:] = False
+    features[~counts] = 0
+    ours, stock = network(EBP, True), network(keras.Model, True, **STOCK)
+    if nested:
+        inputs = keras.Input((5,))
+        ours = EBP(inputs, keras.layers.Dense(CLASSES)(ours(inputs)))
+        ours.layers[-1].set_weights([np.eye(CLASSES), np.zeros(CLASSES)])
+    found = evaluate(ours, features, labels)
+    expected = stock.evaluate(features, labels, 128, verbose=0)
+    assert (found.loss, found.accuracy) == pytest.approx(tuple(expected), rel=1e-5)
+    np.testing.assert_array_equal(found.counts, counts)
+    matrix = np.zeros((CLASSES, CLASSES), int)
+    answers = stock.predict(features, verbose=0).argmax(-1)
+    np.add.at(matrix, (labels[counts], answers[counts]), 1)
+    np.testing.assert_array_equal(found.confusion_matrix(), matrix)
+    assert found.correct() == np.sum((answers == labels)[counts]) < found.correct(2)
+    assert found.correct(CLASSES) == counts.sum()
 
 
 def test_masked_trials_do_not_count_under_brainprop():

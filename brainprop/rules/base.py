@@ -157,7 +157,7 @@ class LearningRule(keras.Model):
     def feedforward(self, images) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Returns the outputs in training, shape `(batch, classes)`, float32, and their mask."""
         outputs = self.feedback.network(images, training=True)
-        return tf.cast(outputs, tf.float32), _mask_of(outputs)
+        return tf.cast(outputs, tf.float32), mask_of(outputs)
 
     def penalty(self) -> tf.Tensor:
         """Returns this replica's part of the regularization losses: a scalar, float32."""
@@ -193,7 +193,7 @@ class LearningRule(keras.Model):
         """Returns the mean of `trial_losses` and the regularization losses: a scalar, float32."""
         del x, training
         outputs, labels = tf.cast(y_pred, tf.float32), single(y)
-        weight = trial_weights(labels, outputs, single(sample_weight), _mask_of(y_pred))
+        weight = trial_weights(labels, outputs, single(sample_weight), mask_of(y_pred))
         return tf.reduce_sum(weight * self.trial_losses(labels, outputs)) + self.penalty()
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -298,14 +298,18 @@ def class_indices(labels, classes: int) -> tf.Tensor:
         return tf.where(tf.reduce_max(labels, axis=-1) > 0, indices, -1)
     indices = _integers(labels, classes)
     are_classes = tf.reduce_all((indices >= 0) & (indices < classes))
-    tf.debugging.Assert(are_classes, [f"labels must be 0 to {classes - 1}, not", indices])
+    tf.debugging.Assert(are_classes, [f"labels must be 0 to {classes - 1}, not", labels])
     return tf.cast(indices, tf.int32)
 
 
 def _integers(labels: tf.Tensor, classes: int) -> tf.Tensor:
-    """Returns integer labels, shape `(batch,)`, int64, in any range."""
+    """Returns integer labels, shape `(batch,)`, int64, in any range; -1 for a fraction or NaN."""
     if labels.shape.rank == 1 or (labels.shape.rank == 2 and labels.shape[1] == 1):
-        return tf.cast(tf.reshape(labels, [-1]), tf.int64)
+        labels = tf.reshape(labels, [-1])
+        indices = tf.cast(labels, tf.int64)
+        if labels.dtype.is_floating:
+            indices = tf.where(tf.cast(indices, labels.dtype) == labels, indices, -1)
+        return indices
     raise ValueError(
         f"labels must have the shape (batch,), (batch, 1) or (batch, {classes}), not {labels.shape}"
     )
@@ -363,7 +367,7 @@ def _are_valid(labels: tf.Tensor, classes: int) -> tf.Tensor:
     return (indices >= 0) & (indices < classes)
 
 
-def _mask_of(outputs) -> tf.Tensor | None:
+def mask_of(outputs) -> tf.Tensor | None:
     """Returns the mask that Keras's layers attach to their outputs."""
     return getattr(outputs, "_keras_mask", None)
 

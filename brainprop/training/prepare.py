@@ -97,12 +97,23 @@ def _checked_data(model: LearningRule, data) -> Data:
     except (TypeError, ValueError) as error:
         raise BrainPropError("data must be ((x_train, y_train), (x_test, y_test))") from error
     return (
-        _checked_split(model, "training", x_train, y_train),
-        _checked_split(model, "test", x_test, y_test),
+        checked_split(model, "training", x_train, y_train),
+        checked_split(model, "test", x_test, y_test),
     )
 
 
-def _checked_split(model: LearningRule, name: str, images, labels) -> Split:
+def checked_split(model: LearningRule, name: str, images, labels) -> Split:
+    """Returns images and labels as arrays, and checks that they go together and with the model.
+
+    Args:
+        model: The model.
+        name: What they are for, for the message: "training".
+        images: As `train` takes them.
+        labels: As `train` takes them.
+
+    Raises:
+        BrainPropError: If they do not.
+    """
     images, labels = np.asarray(images), np.asarray(labels)
     for what, array in (("images", images), ("labels", labels)):
         if array.dtype.kind not in "fiub" or not array.shape:
@@ -110,9 +121,17 @@ def _checked_split(model: LearningRule, name: str, images, labels) -> Split:
     if not len(images) == len(labels) > 0:
         raise BrainPropError(f"there are {len(images)} {name} images and {len(labels)} labels")
     classes = model.output_shape[-1]
-    if labels.shape[1:] != (classes,) and not 0 <= labels.min() <= labels.max() < classes:
+    if labels.shape[1:] not in ((), (1,), (classes,)):
         raise BrainPropError(
-            f"the {name} labels must be 0 to {classes - 1} for this network's {classes} outputs, "
-            f"not {labels.min()} to {labels.max()}"
+            f"the {name} labels must have the shape (n,), (n, 1) or (n, {classes}), "
+            f"not {labels.shape}"
+        )
+    by_class = labels.shape[1:] == (classes,)
+    wrong = labels[~np.isfinite(labels) if by_class else ~np.isin(labels, range(classes))]
+    if wrong.size:
+        allowed = "finite" if by_class else f"0 to {classes - 1}"
+        raise BrainPropError(
+            f"the {name} labels must be {allowed} for this network's {classes} outputs, "
+            f"not {wrong[0]}"
         )
     return images, labels
