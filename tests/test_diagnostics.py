@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from brainprop import cli
+from brainprop import BrainPropError, cli
 from brainprop.experiments import Experiment
 from brainprop.outputs.plots import diagnostics_figure
 from brainprop.rules.brainprop import BrainProp
@@ -32,17 +32,19 @@ def probe():
     return rng.normal(size=(30, 6)).astype("float32"), rng.integers(4, size=30).astype("int32")
 
 
-def small_network(rule, l2=0.0):
+def small_network(rule, l2=0.0, dtype=None, masking=False):
     """Six inputs, four classes, five ReLUs: one is rarely active, the last two are dead."""
     inputs = keras.Input((6,))
+    features = keras.layers.Masking(dtype=dtype)(inputs) if masking else inputs
     hidden = keras.layers.Dense(
         5,
         "relu",
+        dtype=dtype,
         kernel_initializer=keras.initializers.RandomNormal(seed=2),
         kernel_regularizer=keras.regularizers.L2(l2) if l2 else None,
     )
     outputs = keras.layers.Dense(4, kernel_initializer=keras.initializers.RandomNormal(seed=3))
-    model = rule(inputs, outputs(hidden(inputs)))
+    model = rule(inputs, outputs(hidden(features)))
     model.compile(keras.optimizers.SGD(LEARNING_RATE), metrics=["accuracy"])
     kernel, bias = hidden.get_weights()
     hidden.set_weights([20 * kernel, bias + [0.1, 0.2, -3.5, -99, -99]])
@@ -233,6 +235,64 @@ def test_labels_may_be_columns_or_one_hot(probe):
     expected = measure(model, [probe])
     assert measure(model, [(images, labels[:, np.newaxis])]) == expected
     assert measure(model, [(images, np.eye(4, dtype="float32")[labels])]) == expected
+
+
+def test_a_row_of_zeros_has_no_right_class(probe):
+    images, labels = probe
+    one_hot = np.eye(4, dtype="float32")[labels]
+    one_hot[::3] = 0
+    model = small_network(BrainProp)
+    _, q_values, _, _, _ = by_hand(model, images, labels)
+    measured = measure(model, (images, one_hot))
+    rewarded = (q_values.argmax(1) == labels) & one_hot.any(1)
+    nearest = np.abs((rewarded - q_values.max(1))[:, None] - ERROR_BIN_CENTERS).argmin(1)
+    expected = np.bincount(nearest, minlength=len(ERROR_BIN_CENTERS)).tolist()
+    assert measured["reward_prediction_error"] == expected
+    of_right = q_values[np.arange(30), labels][one_hot.any(1)]
+    assert measured["q_right"] == pytest.approx(of_right.mean(), rel=1e-4)
+    assert np.isnan(measure(model, (images, 0 * one_hot))["q_right"])
+
+
+@pytest.mark.parametrize("rule", [BrainProp, EBP])
+def test_masked_images_do_not_count(rule, probe):
+    """As if they were not there. All of the first part are masked."""
+    images, labels = probe
+    images = images.copy()
+    images[:10] = images[::4] = 0  # `Masking` masks these rows.
+    counts = images.any(1)
+    parts = zip(np.split(images, [10, 18]), np.split(labels, [10, 18]), strict=True)
+    measured = measure(small_network(rule, masking=True), parts)
+    expected = measure(small_network(rule), (images[counts], labels[counts]))
+    assert measured.keys() == expected.keys() and sum(measured["selected"]) == counts.sum() < 20
+    for name, value in expected.items():
+        np.testing.assert_allclose(measured[name], value, rtol=1e-4, err_msg=name)
+    with pytest.raises(BrainPropError, match="no images to measure"):
+        measure(small_network(rule, masking=True), (0 * images, labels))
+
+
+@pytest.mark.parametrize("masking", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "error"), [("float64", 1e-5), ("float16", 0.02), ("bfloat16", 0.1)]
+)
+def test_layers_of_any_precision_are_measured(dtype, error, masking, probe):
+    images, labels = probe
+    model = small_network(BrainProp, dtype=dtype, masking=masking)
+    hidden, _, _, kernels, gradients = by_hand(model, images, labels)
+    measured = measure(model, (images, labels))
+    for index, layer in enumerate(LAYERS):
+        update = LEARNING_RATE * np.linalg.norm(gradients["BrainProp"][index])
+        assert measured[f"update_norm/{layer}"] == pytest.approx(update, rel=error)
+        assert measured[f"weight_norm/{layer}"] == pytest.approx(np.linalg.norm(kernels[index]))
+    assert measured["dead/1_Dense"] == np.mean(hidden.max(0) == 0)
+
+
+def test_the_norm_of_a_kernel_of_16_bits_may_be_larger_than_they_hold(probe):
+    inputs = keras.Input((6,))
+    hidden = keras.layers.Dense(5, dtype="float16", kernel_initializer="ones")(inputs)
+    model = BrainProp(inputs, keras.layers.Dense(4)(hidden))
+    model.compile(keras.optimizers.SGD(LEARNING_RATE))
+    model.weights[0].assign(np.full((6, 5), 200))
+    assert measure(model, probe)["weight_norm/1_Dense"] == pytest.approx(200 * np.sqrt(30))
 
 
 def test_errors_beyond_the_bins_count_in_the_outermost_and_nan_in_none():

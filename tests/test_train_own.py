@@ -148,7 +148,7 @@ def plain(table):
     return train(network(), table, epochs=2, **QUIET)
 
 
-@pytest.mark.parametrize("labels", ["columns", "one-hot", "floats", "lists"])
+@pytest.mark.parametrize("labels", ["columns", "one-hot", "floats", "lists", "uint8"])
 def test_labels_have_any_form_that_the_rules_take(labels, table, plain):
     def of(split):
         x, y = split
@@ -157,6 +157,7 @@ def test_labels_have_any_form_that_the_rules_take(labels, table, plain):
             "one-hot": np.eye(3)[y],
             "floats": y.astype("float64"),
             "lists": y.tolist(),
+            "uint8": y.astype("uint8"),
         }
         return x, form[labels]
 
@@ -370,6 +371,14 @@ BAD = [
     (lambda m, d: train(m, (d[0], (d[1][0], d[1][1][:-1]))), "48 test images and 47 labels"),
     (lambda m, d: train(m, ((d[0][0], d[0][1] + 1), d[1])), "training labels must be 0 to 2"),
     (lambda m, d: train(m, (d[0], (d[1][0], np.full(48, "a")))), "test labels must be an array"),
+    (lambda m, d: train(m, (d[0], (d[1][0], np.full(48, 1.5)))), "must be 0 to 2 .*, not 1.5$"),
+    (lambda m, d: train(m, (d[0], (d[1][0], np.full(48, np.nan)))), "must be 0 to 2 .*, not nan$"),
+    (lambda m, d: train(m, (d[0], (d[1][0], np.full((48, 3), np.inf)))), "finite .*, not inf$"),
+    (lambda m, d: train(m, (d[0], (d[1][0], np.zeros((48, 2))))), r"\(n, 3\), not \(48, 2\)"),
+    (lambda m, d: evaluate(m, d[1][0], d[1][1] + 0.5), "evaluation labels must be 0 to 2 .*, not"),
+    (lambda m, d: evaluate(m, d[1][0], d[1][1][:-1]), "48 evaluation images and 47 labels"),
+    (lambda m, d: evaluate(m, d[1][0][:0], d[1][1][:0]), "0 evaluation images and 0 labels"),
+    (lambda m, d: measure(m, []), "no images to measure"),
     (lambda m, d: train(keras.Sequential([keras.Input((5,))]), d), "from_model"),
     (lambda m, d: train(network(metrics=()), d, batch_size=16), r'metrics=\["accuracy"\]'),
 ]

@@ -6,6 +6,7 @@ the network changes. Measuring draws no random number and writes to no variable,
 change training.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from brainprop.common.errors import BrainPropError
 from brainprop.datasets.splits import Data
 from brainprop.experiments import Experiment
 from brainprop.rules import brainprop, ebp
-from brainprop.rules.base import LearningRule, class_indices
+from brainprop.rules.base import LearningRule, class_indices, mask_of
 from brainprop.rules.local_rule import angle
 from brainprop.training.batches import evaluation_batches, scaled_images
 from brainprop.training.callbacks import current_learning_rate, pad_with_nan
@@ -91,6 +92,8 @@ def probe_batches(data: Data, experiment: Experiment) -> tf.data.Dataset:
 def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[int]]:
     """Measures a network on a probe batch, without dropout, batch statistics or exploration.
 
+    Images that a layer masks do not count, as in Keras.
+
     Both rules' updates are computed for this network, regardless of the rule it learns by: an EBP
     network's logits are read as Q-values, and BrainProp's Q-values as logits. Weight decay, which
     the rules share, is left out.
@@ -118,12 +121,13 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
 
         And for the network:
 
-        - `q_selected`, `q_right`: The mean Q-value of the selected and of the right class.
+        - `q_selected`, `q_right`: The mean Q-value of the selected and of the right class. A row
+          of one-hot labels of zeros has no right class.
         - `selected`: How many times each class is selected.
         - `reward_prediction_error`: How many errors lie in each bin around `ERROR_BIN_CENTERS`.
 
     Raises:
-        BrainPropError: If the model is not compiled.
+        BrainPropError: If the model is not compiled, or there are no images.
     """
     if not model.compiled:
         raise BrainPropError(f"the model {model.name!r} is not compiled: compile it first")
@@ -134,12 +138,13 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
     labels = class_indices(labels, q_values.shape[-1]).numpy()
     learning_rate = current_learning_rate(model)
     feedback = {
-        id(layer.kernel): keras.ops.convert_to_numpy(separate)
+        id(layer.kernel): _single_precision(separate)
         for layer in model.feedback.kernels
         if (separate := model.feedback.kernel(layer)) is not None
     }
     measured: dict[str, float | list[int]] = {}
-    for name, kernel in kernels.items():
+    for name, variable in kernels.items():
+        kernel = _single_precision(variable)
         update = learning_rate * gradients[OWN_RULE][name]
         updates = (gradients[rule][name].astype("float64") for rule in ("BrainProp", "EBP"))
         with np.errstate(invalid="ignore"):  # Without a gradient, there is no angle.
@@ -147,18 +152,25 @@ def measure(model: LearningRule, batches: Iterable) -> dict[str, float | list[in
             if SYMMETRIC in gradients:
                 other = gradients[SYMMETRIC][name].astype("float64")
                 measured[f"angle_to_symmetric/{name}"] = angle(update.astype("float64"), other)
-            if id(kernel) in feedback:
-                measured[f"feedback_angle/{name}"] = angle(kernel.numpy(), feedback[id(kernel)])
+            if id(variable) in feedback:
+                measured[f"feedback_angle/{name}"] = angle(kernel, feedback[id(variable)])
         measured[f"update_norm/{name}"] = float(np.linalg.norm(update))
         measured[f"weight_norm/{name}"] = float(np.linalg.norm(kernel))
     for name, peak in peaks.items():
         measured[f"dead/{name}"] = float(np.mean(peak == 0))
     selected, q_selected = q_values.argmax(-1), q_values.max(-1)
     measured["q_selected"] = float(q_selected.mean())
-    measured["q_right"] = float(q_values[np.arange(len(labels)), labels].mean())
+    has_right = labels >= 0
+    right = q_values[has_right, labels[has_right]]
+    measured["q_right"] = float(right.mean()) if right.size else math.nan
     measured["selected"] = np.bincount(selected, minlength=q_values.shape[-1]).tolist()
     measured["reward_prediction_error"] = _histogram((selected == labels) - q_selected)
     return measured
+
+
+def _single_precision(weights) -> np.ndarray:
+    """Returns weights as an array; 16 bits would not hold the sum of their squares."""
+    return keras.ops.convert_to_numpy(weights).astype("float32")
 
 
 def _kernels(model: LearningRule) -> dict[str, keras.Variable]:
@@ -219,7 +231,7 @@ def _probe(model: LearningRule, kernels: dict[str, keras.Variable], batches: Ite
     """Runs the network on the probe batch, and the rules' feedback signals backwards through it.
 
     Returns:
-        labels: As the batches have them.
+        labels: As the batches have them. Here and below, images that a layer masks are left out.
         outputs: Shape `(n, classes)`, float32.
         peaks: The largest activity of each ReLU, by layer.
         gradients: The gradient of each kernel, averaged over the batch, by rule and layer. EBP's,
@@ -239,7 +251,9 @@ def _probe(model: LearningRule, kernels: dict[str, keras.Variable], batches: Ite
             _recorded_relus(model, kernels) as activities,
             tf.GradientTape(persistent=True) as tape,
         ):
-            outputs = tf.cast(model(images, training=False), tf.float32)
+            outputs = model(images, training=False)
+            mask = mask_of(outputs)
+            outputs = tf.cast(outputs, tf.float32)
             through_feedback = outputs
             if SYMMETRIC in rules:
                 through_feedback = tf.cast(model.feedback.network(images), tf.float32)
@@ -259,12 +273,22 @@ def _probe(model: LearningRule, kernels: dict[str, keras.Variable], batches: Ite
                 output_gradients=feedback,
                 unconnected_gradients="zero",
             )
-            gradients[rule] = tf.nest.map_structure(lambda gradient: gradient / scale, scaled)
-        return outputs, peaks, gradients
+            gradients[rule] = tf.nest.map_structure(
+                lambda gradient: tf.cast(gradient, tf.float32) / scale, scaled
+            )
+        counts = tf.ones(len(outputs), bool) if mask is None else tf.reshape(mask, [-1])
+        return counts, outputs, peaks, gradients
 
-    parts = [
-        (labels, *_run(probe, scaled_images(model, images), labels)) for images, labels in batches
-    ]
+    def part(images, labels) -> tuple:
+        counts, *found = _run(probe, images, labels)
+        if np.all(counts):
+            return labels, *found
+        return part(*tf.nest.map_structure(lambda x: tf.boolean_mask(x, counts), (images, labels)))
+
+    parts = [part(scaled_images(model, images), labels) for images, labels in batches]
+    parts = [part for part in parts if len(part[0])]
+    if not parts:
+        raise BrainPropError("there are no images to measure on")
     labels, outputs, peaks, gradients = zip(*parts, strict=True)
     sizes = [len(part) for part in labels]
     return (
