@@ -19,8 +19,8 @@ def network(rule=EBP, constraint=None, **arguments):
     return rule(inputs, keras.layers.Dense(10)(hidden), **arguments)
 
 
-def averaging(momentum=0.9):
-    return keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=momentum)
+def averaging():
+    return keras.optimizers.SGD(0.5, use_ema=True, ema_momentum=0.9)
 
 
 @pytest.mark.parametrize("swap", [False, True])

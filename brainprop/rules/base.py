@@ -17,8 +17,6 @@ if keras.backend.backend() != "tensorflow":
         "KERAS_BACKEND=tensorflow before Keras is imported"
     )
 
-OF_KERAS = {"name", "trainable", "layers", "input_layers", "output_layers"}  # In a model's config.
-
 
 class Setting:
     """A number that a model's training step is traced with; a new value traces the step again.
@@ -226,7 +224,8 @@ class LearningRule(keras.Model):
 
     def arguments(self) -> dict:
         """Returns the rule's own arguments of `__init__`: what `get_config` adds to Keras's."""
-        return {key: value for key, value in self.get_config().items() if key not in OF_KERAS}
+        of_keras = super().get_config()
+        return {key: value for key, value in self.get_config().items() if key not in of_keras}
 
     def get_compile_config(self):
         """Includes the rule's arguments, which `clone_model` would lose."""
