@@ -167,6 +167,27 @@ def test_kernels_in_nested_models_are_measured_as_in_a_flat_one(probe):
         np.testing.assert_allclose(measured[name], value, rtol=1e-5, err_msg=name)
 
 
+def test_a_kernel_in_a_wrapper_is_measured_as_without_it(probe):
+    rng = np.random.default_rng(3)
+    weights = [rng.normal(size=shape).astype("float32") for shape in ((6, 5), (5, 4))]
+
+    def measured(wrap, unwrap):
+        inputs = keras.Input((6,))
+        hidden = wrap(keras.layers.Dense(5, "relu", use_bias=False))(
+            keras.layers.Reshape((1, 6))(inputs) if unwrap else inputs
+        )
+        hidden = keras.layers.Flatten()(hidden)
+        model = BrainProp(inputs, keras.layers.Dense(4, use_bias=False)(hidden))
+        model.compile(keras.optimizers.SGD(LEARNING_RATE))
+        model.set_weights(weights)
+        return measure(model, [probe])
+
+    wrapped, plain = measured(keras.layers.TimeDistributed, True), measured(lambda x: x, False)
+    assert "dead/1_Dense" in plain and wrapped.keys() == plain.keys()
+    for name, value in plain.items():
+        np.testing.assert_allclose(wrapped[name], value, rtol=1e-5, err_msg=name)
+
+
 @pytest.mark.parametrize("feedback", ["symmetric", "random"])
 def test_a_layer_that_is_used_twice_has_relus_for_each_use(feedback, probe):
     images, labels = probe

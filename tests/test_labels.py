@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from brainprop.rules.base import class_indices
 from brainprop.rules.brainprop import BrainProp
 from brainprop.rules.ebp import EBP
+from brainprop.rules.labels import class_indices
 from brainprop.training.evaluation import evaluate
 
 CLASSES, RULES = 4, [BrainProp, EBP]

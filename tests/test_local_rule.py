@@ -229,7 +229,9 @@ def test_every_name_in_the_table_of_the_rule_exists():
     ]
     assert len(table) > 10
     sources = {
-        "`brainprop.py`": ["brainprop/rules/base.py", "brainprop/rules/brainprop.py"],
+        "`brainprop.py`": [
+            f"brainprop/rules/{name}.py" for name in ("base", "labels", "brainprop")
+        ],
         "`local_rule.py`": ["brainprop/rules/local_rule.py"],
         "test": ["tests/test_rules.py", "tests/test_local_rule.py"],
     }

@@ -4,7 +4,8 @@ import keras
 import tensorflow as tf
 
 from brainprop.common.devices import replica_seed
-from brainprop.rules.base import LearningRule, Setting, class_indices, trial_weights, unpacked
+from brainprop.rules.base import LearningRule, TracedNumber
+from brainprop.rules.labels import class_indices, trial_weights, unpacked
 
 
 @keras.saving.register_keras_serializable(package="brainprop")
@@ -47,8 +48,8 @@ class BrainProp(LearningRule):
         model.fit(images, labels, batch_size=128, epochs=10)
     """
 
-    exploration_rate = Setting(0.02, 0, 1)
-    reward_noise = Setting(0.0, 0, 1)
+    exploration_rate = TracedNumber(0.02, 0, 1)
+    reward_noise = TracedNumber(0.0, 0, 1)
 
     def __init__(
         self,

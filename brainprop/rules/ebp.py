@@ -3,7 +3,8 @@
 import keras
 import tensorflow as tf
 
-from brainprop.rules.base import LearningRule, class_probabilities
+from brainprop.rules.base import LearningRule
+from brainprop.rules.labels import class_probabilities
 
 
 @keras.saving.register_keras_serializable(package="brainprop")

@@ -19,12 +19,13 @@ from brainprop.common.errors import BrainPropError
 from brainprop.datasets.splits import Data
 from brainprop.experiments import Experiment
 from brainprop.rules import brainprop, ebp
-from brainprop.rules.base import LearningRule, class_indices, mask_of
+from brainprop.rules.base import LearningRule
+from brainprop.rules.labels import class_indices, mask_of
 from brainprop.rules.local_rule import angle
 from brainprop.training.batches import evaluation_batches, scaled_images
 from brainprop.training.callbacks import current_learning_rate, pad_with_nan
 from brainprop.training.evaluation import EVALUATION_BATCH_SIZE
-from brainprop.training.prepare import splits
+from brainprop.training.prepare import validation_set
 
 PROBE_SIZE = 512
 OWN_RULE = "own"  # The rule that the model learns by.
@@ -84,7 +85,7 @@ def probe_batches(data: Data, experiment: Experiment) -> tf.data.Dataset:
         Batches `(images, labels)` of `PROBE_SIZE` images that lie evenly spaced in the validation
         set, which may be sorted by class; of all images, if there are fewer.
     """
-    _, (images, labels), _ = splits(data, experiment)
+    images, labels = validation_set(data, experiment)
     chosen = np.unique(np.linspace(0, len(labels) - 1, PROBE_SIZE, dtype=int))
     return evaluation_batches(images[chosen], labels[chosen], EVALUATION_BATCH_SIZE)
 
@@ -185,12 +186,9 @@ def _kernels(model: LearningRule) -> dict[str, keras.Variable]:
     }
 
 
-def _layers_with_kernel(layer: keras.Layer) -> Iterator[keras.Layer]:
-    """Yields the layers with a kernel, those in nested models included."""
-    if hasattr(layer, "kernel"):
-        yield layer
-    for inner in getattr(layer, "layers", ()):
-        yield from _layers_with_kernel(inner)
+def _layers_with_kernel(model: keras.Model) -> list[keras.Layer]:
+    """Returns the layers with a kernel, those in nested models and wrappers included."""
+    return [layer for layer in model._flatten_layers() if hasattr(layer, "kernel")]
 
 
 @contextmanager

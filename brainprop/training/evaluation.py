@@ -7,9 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from brainprop.common import devices
-from brainprop.rules.base import LearningRule, mask_of
+from brainprop.rules.base import LearningRule
+from brainprop.rules.labels import mask_of
 from brainprop.training.batches import evaluation_batches, scaled_images, takes_scaled_images
-from brainprop.training.prepare import checked_split
+from brainprop.training.prepare import checked_arrays
 
 EVALUATION_BATCH_SIZE = 128
 
@@ -61,7 +62,7 @@ def evaluate(model: LearningRule, images: np.ndarray, labels: np.ndarray) -> Eva
     Raises:
         BrainPropError: If images and labels do not go together, or the device fails.
     """
-    images, labels = checked_split(model, "evaluation", images, labels)
+    images, labels = checked_arrays(model, "evaluation", images, labels)
     outputs = predict(model, images)
     with devices.reported_failures():
         loss, counts = _loss(model, images, labels, outputs)

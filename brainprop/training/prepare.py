@@ -1,14 +1,14 @@
 """What `train` starts from: settings, model and data, made of its arguments and checked."""
 
 import dataclasses
-import json
 from typing import Any
 
 import keras
 import numpy as np
 
 from brainprop.common.errors import BrainPropError
-from brainprop.datasets.splits import Data, Split, hold_out
+from brainprop.common.values import as_json
+from brainprop.datasets.splits import Data, Split, held_out, hold_out
 from brainprop.experiments import Experiment, data_for
 from brainprop.networks.models import model_for
 from brainprop.networks.optimizers import SGD
@@ -37,6 +37,15 @@ def splits(data: Data, experiment: Experiment) -> tuple[Split, Split, Split]:
     if not experiment.validation_split:
         return train_set, test_set, test_set
     return *hold_out(train_set, experiment.validation_split, experiment.seed), test_set
+
+
+def validation_set(data: Data, experiment: Experiment) -> Split:
+    """Returns the images to choose the best epoch on, as `splits` does."""
+    (images, labels), test_set = data
+    if not experiment.validation_split:
+        return test_set
+    taken = held_out(labels, experiment.validation_split, experiment.seed)
+    return images[taken], labels[taken]
 
 
 def _checked_model(model) -> LearningRule:
@@ -84,7 +93,7 @@ def _schedule(model: LearningRule, given: dict) -> Schedule:
     own = {"class": type(optimizer).__name__, **own}
     rule = {"feedback": model.feedback.mode, **model.arguments()}
     rule = {key: value for key, value in rule.items() if not key.endswith("seed")}
-    rule, own = json.loads(json.dumps([rule, own], default=str))
+    rule, own = as_json([rule, own])
     return Schedule(model.name, type(model).__name__, rate, rule=rule, optimizer=own, **given)
 
 
@@ -97,12 +106,12 @@ def _checked_data(model: LearningRule, data) -> Data:
     except (TypeError, ValueError) as error:
         raise BrainPropError("data must be ((x_train, y_train), (x_test, y_test))") from error
     return (
-        checked_split(model, "training", x_train, y_train),
-        checked_split(model, "test", x_test, y_test),
+        checked_arrays(model, "training", x_train, y_train),
+        checked_arrays(model, "test", x_test, y_test),
     )
 
 
-def checked_split(model: LearningRule, name: str, images, labels) -> Split:
+def checked_arrays(model: LearningRule, name: str, images, labels) -> Split:
     """Returns images and labels as arrays, and checks that they go together and with the model.
 
     Args:
