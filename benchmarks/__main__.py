@@ -23,9 +23,9 @@ def main() -> int:
     parser.add_argument(
         "parts", nargs="*", metavar="PART", help=f"of {', '.join(RATIOS + AMOUNTS)}"
     )
-    parser.add_argument("--rounds", type=int, default=15, help="of each step (default: 15)")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds of each step (default: 15)")
     parser.add_argument("--chart", type=Path, help="draw the ratios into this PNG or PDF file")
-    parser.add_argument("--data-dir", type=Path, help="of Tiny ImageNet, whose memory is measured")
+    parser.add_argument("--data-dir", type=Path, help="folder of Tiny ImageNet")
     arguments = parser.parse_args()
     parts, other = arguments.parts or [*RATIOS[1:], *AMOUNTS], Path()
     if "before" in parts:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from benchmarks.checkouts import TRAINING
 from benchmarks.interleaved import Timing
 from benchmarks.steps import random_batch, step_of
 from benchmarks.table import Amount, Row
@@ -97,8 +98,7 @@ def start_up(rounds: int) -> list[Amount]:
 
     The first line of an epoch comes after one step and the evaluation of one image.
     """
-    command = [sys.executable, str(MAIN), "MNIST", "conv", "BrainProp", "--epochs", "1",
-               "--max-train-samples", "128", "--max-eval-samples", "1"]  # fmt: skip
+    command = [sys.executable, str(MAIN), *TRAINING]
     seconds = []
     for _ in range(rounds):
         start = time.perf_counter()

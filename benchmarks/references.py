@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from brainprop.experiments import ARCHITECTURES, Experiment
+from brainprop.experiments import Experiment
 from brainprop.networks import architectures
 from brainprop.networks.layers import LocallyConnected2D
 from brainprop.networks.models import model_for
+from brainprop.paper import ARCHITECTURES
 from brainprop.rules.base import LearningRule
 
 

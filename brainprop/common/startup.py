@@ -8,10 +8,9 @@ from contextlib import contextmanager
 
 from brainprop.common.errors import BrainPropError, one_line
 
-# TensorFlow reads these when it is imported. Without them it uses oneDNN on the newest processors
-# only, while older ones train convolutional networks faster with it, too, and dense ones as fast
-# (`benchmarks`, switches). And it takes all memory of a GPU at once, so that no two runs can share
-# one.
+# TensorFlow reads these when it is imported. By default it uses oneDNN on the newest processors
+# only. Older ones also train convolutional networks faster with it, and dense ones as fast
+# (`benchmarks`, switches). By default it also takes all memory of a GPU: two runs cannot share it.
 ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_ENABLE_ONEDNN_OPTS": "1",

@@ -68,7 +68,7 @@ def cached_images(
 
 
 def _mapped(cache: Path, digest: bytes, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Maps the cache file, or returns `None` if it is missing, damaged or out of date."""
+    """Maps the cache file, or returns `None` if it is missing, incomplete or out of date."""
     with suppress(OSError), cache.open("rb") as file:
         size = len(digest) + math.prod(shape)
         if file.read(len(digest)) == digest and file.seek(0, os.SEEK_END) == size:

@@ -1,4 +1,4 @@
-"""An attempt at a run of a folder: trains what is left of it, unless another process does."""
+"""One run of a folder: trains what is left of it, unless another process does."""
 
 import logging
 import signal

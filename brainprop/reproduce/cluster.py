@@ -36,10 +36,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--cluster-address", metavar="ADDRESS",
         help="host:port of the cluster's head (default: the cluster of this machine)",
     )  # fmt: skip
-    group.add_argument("--cpus-per-run", metavar="N", type=int, help="for each run (default: 1)")
+    group.add_argument(
+        "--cpus-per-run", metavar="N", type=int, help="CPUs for each run (default: 1)"
+    )
     group.add_argument(
         "--gpus-per-run", metavar="N", type=float,
-        help="for each run; 0.5 lets two share one (default: 1 if the cluster has any)",
+        help="GPUs for each run; 0.5 lets two runs share one (default: 1 if the cluster has any)",
     )  # fmt: skip
 
 

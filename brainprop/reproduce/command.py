@@ -235,7 +235,7 @@ def _parser() -> ArgumentParser:
     runs.add_argument(
         "--sweep", metavar="NAME=VALUE,VALUE", action="append", default=[],
         help="train with each of these values of a setting, such as exploration_rate=0,0.02,0.1; "
-        "given several times, with all combinations",
+        "several --sweep options train all combinations",
     )  # fmt: skip
 
     action = parser.add_mutually_exclusive_group()

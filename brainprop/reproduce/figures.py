@@ -78,7 +78,7 @@ def sweep_figure(name: str, rows: Sequence[Row]) -> Figure:
 
     def rest(row: Row) -> tuple:
         dataset, architecture, _ = row.experiment.row
-        return dataset, architecture, row.images_beside(name), row.settings(name)
+        return dataset, architecture, row.images_beside(name), row.settings(without=name)
 
     panels = grouped(rows, rest)
     several = len({images for _, _, images, _ in panels}) > 1

@@ -117,7 +117,7 @@ def _swept(rows: Sequence[Row], name: str) -> list[Row]:
     """Returns the rows that differ only in one setting, by network, algorithm and value."""
 
     def rest(row: Row) -> tuple:
-        return row.experiment.row, row.settings(name), row.images_beside(name)
+        return row.experiment.row, row.settings(without=name), row.images_beside(name)
 
     found = []
     for group in grouped(rows, rest).values():

@@ -38,15 +38,22 @@ def read_results(folder: Path) -> list[Result]:
 
 @dataclass
 class Row:
-    """Runs that differ only in their seed."""
+    """Runs that differ only in their seed.
 
-    experiment: Experiment  # With any seed.
-    # The data folder may hold only a part of a data set. `None` if classes were drawn: these may
-    # differ in their number of images.
+    Attributes:
+        experiment: The settings, with any seed.
+        training_images: How many: the data folder may hold only a part of a data set. `None` if
+            classes were drawn, which may differ in their number of images.
+        results: The results of the runs that did not diverge, by seed.
+        diverged: The number of runs that diverged.
+        ebp: In a row of BrainProp, EBP's row of the same network; else `None`.
+    """
+
+    experiment: Experiment
     training_images: int | None
-    results: list[Result]  # Of the runs that did not diverge, by seed.
-    diverged: int  # How many diverged.
-    ebp: "Row | None" = None  # In a row of BrainProp: EBP's row of the same network.
+    results: list[Result]
+    diverged: int
+    ebp: "Row | None" = None
 
     @property
     def dataset(self) -> str:
@@ -58,7 +65,7 @@ class Row:
         """The settings that are not the paper's, by name."""
         return self.experiment.overrides()
 
-    def settings(self, without: str = "") -> str:
+    def settings(self, *, without: str = "") -> str:
         """Returns the settings that are not the paper's, one left out: "epochs 2, patience 1"."""
         return ", ".join(f"{k} {as_text(v)}" for k, v in self.overrides.items() if k != without)
 

@@ -1,1 +1,1 @@
-"""The learning rules: BrainProp, error-backpropagation, and BrainProp written out in NumPy."""
+"""The learning rules: BrainProp, EBP, feedback connections, and BrainProp written out in NumPy."""

@@ -37,9 +37,9 @@ class Feedback:
 
     Attributes:
         network: The network to differentiate: the rule's own, or one that shares its layers.
-        kernels: By layer, what its feedback connections keep: a kernel (learned, random), or the
-            size of all weights (sign), or a matrix from the output units (direct).
-        weights: All weights that the rule keeps for it.
+        kernels: By layer, the variable of its feedback connections: a kernel (learned, random), one
+            size for all weights (sign), or a matrix from the output units (direct).
+        weights: All these variables.
 
     Raises:
         BrainPropError: If the mode is unknown, a layer has weights that no feedback connections

@@ -11,7 +11,7 @@ NONLINEAR = {
     "hardshrink", "sin", "cos", "clip",
 }  # fmt: skip
 _SOFTMAX = "softmax"
-# Operations on several tensors whose result is not linear if none of its parts is.
+# Operations on several tensors. The result counts as nonlinear only if all parts are.
 _MERGES = {
     "add", "average", "concatenate", "divide", "maximum", "minimum", "multiply", "stack",
     "truedivide",
