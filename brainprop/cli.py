@@ -35,12 +35,13 @@ from brainprop.experiments import Experiment, data_for
 from brainprop.options import add_data_dir, add_plugin, add_settings, experiment_of, parse
 from brainprop.outputs.origin import Origin
 from brainprop.paper import ALGORITHMS, ARCHITECTURES, algorithm_of, combinations, has_setting
+from brainprop.training import checkpoints
 from brainprop.training.run import Outcome, Run
 
 TOP_K, MIN_CLASSES_FOR_TOP_K = 5, 100
 MAX_PICTURES_IN_FIGURE = 60
-# A Q-value is the reward that the network expects. On MNIST's test images the best is above 0.66,
-# on noise and on dark digits on white below 0.5.
+# A Q-value is the reward that the network expects. On MNIST's test images the best one is above
+# 0.66. On noise, and on dark digits on white, it is below 0.5.
 LOW_Q_VALUE = 0.5
 # Options of training, which -l refuses.
 TRAINING_OPTIONS = (
@@ -294,7 +295,8 @@ def _check_values(arguments: argparse.Namespace) -> None:
             make_directory(getattr(arguments, name), _flag(name))
     if arguments.log_csv:
         check_output(arguments.log_csv, "--log-csv")
-        if arguments.log_csv.exists() and not arguments.resume:
+        resumes = arguments.resume and checkpoints.epochs(arguments.checkpoint_dir)
+        if arguments.log_csv.exists() and not resumes:
             raise BrainPropError(f"--log-csv {arguments.log_csv} exists: name a new file")
     for name in ("confusion_matrix", "predict_figure"):
         if getattr(arguments, name):
@@ -374,8 +376,8 @@ def _parser() -> ArgumentParser:
     training.add_argument(
         "--diagnostics", action="store_true",
         help="measure each layer after each epoch: the angle between BrainProp's update and EBP's, "
-        "norms, dead ReLUs, Q-values, reward-prediction errors. The history, a plot of -s, "
-        "--tensorboard and --log-csv have the results",
+        "norms, dead ReLUs, Q-values, reward-prediction errors. The results go into the history "
+        "and a plot (-s), --tensorboard and --log-csv",
     )  # fmt: skip
     training.add_argument(
         "--gpus", metavar="N", type=int, help="divide each batch between N GPUs (default: 1)"

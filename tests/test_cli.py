@@ -104,6 +104,8 @@ def test_a_run_can_be_watched(tmp_path):
         assert name in written
     assert re.search(r"^test accuracy 0\.\d{4}", result.stdout, re.MULTILINE)
     assert "log.csv" in refusal(command(*watched))
+    before, new = log.read_bytes(), ("--resume", "--checkpoint-dir", tmp_path / "new")
+    assert "log.csv exists" in refusal(command(*watched, *new)) and log.read_bytes() == before
 
 
 def test_a_history_repeats_its_run_bit_for_bit(tmp_path):

@@ -726,6 +726,17 @@ def test_second_start_does_not_decode(tiny, decoded):
     assert len(decoded) == 2
 
 
+@pytest.mark.parametrize(("within", "data_dir"), [("", "."), ("train", "..")])
+def test_a_data_dir_can_lead_to_the_folder_that_one_is_in(
+    tmp_path, decoded, monkeypatch, within, data_dir
+):
+    path = write_tiny_imagenet(tmp_path)
+    expected = load_tiny(tmp_path)
+    monkeypatch.chdir(path / within)
+    assert same(load_tiny(data_dir), expected) and same(load_tiny(data_dir), expected)
+    assert len(decoded) == 1 and not list(path.rglob("*.cache"))
+
+
 @pytest.mark.parametrize("name", [TRAIN_IMAGE, ANNOTATIONS, "wnids.txt"])
 def test_cache_of_a_changed_source_is_not_used(tmp_path, decoded, name):
     path = write_tiny_imagenet(tmp_path)

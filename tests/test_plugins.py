@@ -150,6 +150,8 @@ def test_an_algorithm_is_defined_by_its_loss(tmp_path):
     penalty = sum(1e-4 * np.sum(weight.numpy() ** 2) for weight in model.weights)
     assert after == pytest.approx(np.mean(errors) / 2 + penalty, rel=1e-4)
     assert after < before
+    one_hot = model.evaluate(images, np.eye(10)[labels], verbose=0, return_dict=True)["loss"]
+    assert one_hot == pytest.approx(after, rel=1e-6)
     assert algorithm_of(model.layers[-1].name) == "MeanSquaredError"
     names = {"MeanSquaredError", "EBP"}
     for name in names:

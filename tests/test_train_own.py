@@ -8,8 +8,19 @@ import keras
 import numpy as np
 import pytest
 
-from brainprop import EBP, BrainProp, Experiment, build_model, evaluate, measure, save_run, train
+from brainprop import (
+    EBP,
+    BrainProp,
+    Diagnostics,
+    Experiment,
+    build_model,
+    evaluate,
+    measure,
+    save_run,
+    train,
+)
 from brainprop.common.errors import BrainPropError
+from brainprop.outputs.origin import Origin
 from brainprop.training.callbacks import CSVLog
 from brainprop.training.progress import Progress
 from brainprop.training.run import MAX_LOSS, Outcome, Schedule, has_diverged
@@ -237,6 +248,7 @@ class Notes(keras.callbacks.Callback):
         "tensor": keras.ops.ones(2),
         "ragged": [[1], [2, np.float16(3)]],
         "infinite": np.array([np.inf, 1]),
+        "names": {"a": np.float32("nan"), "b": [1.5]},
         "letters": b"abc",
         "object": Schedule,
     }
@@ -250,7 +262,8 @@ def test_callbacks_may_put_anything_into_the_logs(table, tmp_path):
     expected = {
         "text": "so far so good", "nothing": None, "scalar": 0.5, "count": 3, "flag": True,
         "array": [[0, 1], [2, 3]], "tensor": [1, 1], "ragged": [[1], [2, 3]],
-        "infinite": [None, 1], "letters": "b'abc'", "object": str(Schedule),
+        "infinite": [None, 1], "names": {"a": None, "b": [1.5]},
+        "letters": "b'abc'", "object": str(Schedule),
     }  # fmt: skip
 
     def run(epochs):
@@ -297,6 +310,49 @@ def test_own_networks_resume_bit_for_bit(table, tmp_path):
         np.testing.assert_array_equal(a, b)
     with pytest.raises(BrainPropError, match="another run .*seed 1 there, 2 here"):
         train(network(), table, seed=2, checkpoint_dir=tmp_path, resume=True, **QUIET)
+
+
+def test_a_model_that_keras_has_numbered_again_resumes(table, tmp_path):
+    """Keras numbers the models of a process, so the same cell of a notebook makes another name."""
+    settings, names = {"checkpoint_dir": tmp_path, "resume": True, **QUIET}, []
+    for epochs in (1, 2):
+        model = BrainProp.from_model(network())
+        model.compile(keras.optimizers.SGD(0.1), metrics=["accuracy"])
+        assert train(model, table, epochs=epochs, **settings).resumed == (epochs == 2)
+        names.append(model.name)
+    assert names[0] != names[1]
+    with pytest.raises(BrainPropError, match="another run .*network brain_prop there, own here"):
+        train(network(), table, epochs=3, **settings)
+
+
+def test_a_run_whose_variables_are_bfloat16_resumes(table, tmp_path):
+    """NumPy's files have no such type."""
+    keras.config.set_dtype_policy("bfloat16")
+
+    def run(epochs, **kwargs):
+        model = network(optimizer=keras.optimizers.SGD(0.125), seed=3)
+        return train(model, table, epochs=epochs, **QUIET, **kwargs)
+
+    try:
+        whole = run(3)
+        run(1, checkpoint_dir=tmp_path)
+        resumed = run(3, checkpoint_dir=tmp_path, resume=True)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert resumed.resumed and resumed.history["val_loss"] == whole.history["val_loss"]
+    for a, b in zip(resumed.model.weights, whole.model.weights, strict=True):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(keras.ops.cast(a, "float32"), keras.ops.cast(b, "float32"))
+
+
+def test_a_rule_of_ones_own_has_diagnostics_and_a_figure(table, tmp_path, capsys):
+    class MyRule(EBP):
+        pass
+
+    done = train(network(MyRule), table, epochs=1, callbacks=[Diagnostics(table[1])], **QUIET)
+    saved = save_run(done, tmp_path)
+    assert "own_MyRule_diagnostics.pdf" in {path.name for path in saved}
+    assert Origin.of(saved[0]).dataset == "" and capsys.readouterr().err == ""
 
 
 def test_weights_that_are_swapped_after_each_epoch_are_swapped_back_when_resumed(table, tmp_path):

@@ -209,6 +209,7 @@ class InSecondEpoch(keras.callbacks.Callback):
     [
         (tf.errors.ResourceExhaustedError(None, None, "OOM"), "OOM"),
         (OSError(28, "No space left on device"), "No space left"),
+        (ConnectionRefusedError(111, "Connection refused"), "a callback's output cannot"),
         (BrokenPipeError(32, "Broken pipe"), "stdout was closed"),
     ],
 )
@@ -220,6 +221,14 @@ def test_a_failure_ends_the_run_and_keeps_the_best(data, error, hint):
     assert done.outcome is Outcome.FAILED and done.epochs == done.best_epoch == 1
     assert hint in str(done.failure)
     assert evaluate(model, *data[1]).accuracy == pytest.approx(done.best_accuracy)
+
+
+def test_an_error_of_a_callback_of_ones_own_is_raised(data):
+    def fail():
+        raise ValueError("my own")
+
+    with pytest.raises(ValueError, match="my own"):
+        run(experiment(), data, callbacks=[InSecondEpoch(fail)])
 
 
 def test_a_failure_before_there_is_anything_to_keep_is_raised(data, tmp_path, monkeypatch):

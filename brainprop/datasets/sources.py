@@ -117,7 +117,7 @@ def _given(data_dir: str | Path | None) -> Path | None:
         raise BrainPropError(
             f"{argument} {str(path)!r} is not a directory: name the one that holds the data sets"
         )
-    return Path(expanded)
+    return Path(os.path.abspath(expanded))
 
 
 def _current() -> Path:

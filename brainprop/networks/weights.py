@@ -23,6 +23,7 @@ import numpy as np
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import atomic_write
 from brainprop.common.reading import check_readable, reading
+from brainprop.common.values import as_stored
 from brainprop.rules.feedback import feedback_weights
 
 # Keras 2 reads this to know the layout; 2.4 is what the 2020 code ran on last.
@@ -34,7 +35,7 @@ MAX_ATTRIBUTE_BYTES = 64_000  # HDF5 takes 64 KiB, of which it needs a little it
 # The path of a weight: its layer, the layer's running number, and its own name.
 _WEIGHT_PATH = re.compile(r"(?:.*/)?([^/]*?)(?:_(\d+))?/([^/:]+)(?::0)?")
 
-# The name of a layer, and its weights, or their data sets, not yet read.
+# A layer's name, with its weights or, in a file, its unread data sets.
 Layer = tuple[str, list[Any]]
 NOTHING: Layer = ("", [])
 
@@ -172,9 +173,7 @@ def _write_layer(group: h5py.Group, weights: Sequence) -> None:
     names = [f"{path}:0" for path in _unique(weight.path for weight in weights)]
     _write_names(group, "weight_names", names)
     for name, weight in zip(names, weights, strict=True):
-        value = keras.ops.convert_to_numpy(weight)
-        if value.dtype.kind == "V":  # HDF5 has no bfloat16.
-            value = value.astype("float32")
+        value = as_stored(keras.ops.convert_to_numpy(weight))
         # Single numbers cannot have checksums.
         verified = {"chunks": True, "fletcher32": True} if value.size and value.ndim else {}
         group.create_dataset(name, data=value, **verified)

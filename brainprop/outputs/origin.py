@@ -18,20 +18,25 @@ _PARTS = ("classes", "max_train_samples", "max_eval_samples", "validation_split"
 
 @dataclass(frozen=True)
 class Origin:
-    """What weights were trained on."""
+    """What weights were trained on.
 
-    # `seed`, `classes` and `image_size`, if they chose classes or images.
+    Attributes:
+        settings: `seed`, `classes` and `image_size`, if they chose classes or images.
+        class_names: In the order of their labels; empty if they are unknown, or only numbered.
+        dataset: The data set's name, or a folder's absolute path; empty for a custom network.
+        images: Training and test images together, if the run took all; else `None`.
+    """
+
     settings: dict = field(default_factory=dict)
-    # In the order of their labels; empty if they are unknown, or only numbered.
     class_names: tuple[str, ...] = ()
-    dataset: str = ""  # A folder's path is absolute.
-    images: int | None = None  # Training and test images together, if the run took all.
+    dataset: str = ""
+    images: int | None = None
 
     @classmethod
     def of(cls, weights: Path) -> "Origin":
         """Reads the summary that `-s` or `brainprop.reproduce` left, if there is one.
 
-        A damaged one is named on stderr, and passed over.
+        Prints a warning and ignores a damaged one.
         """
         stem = weights.name.removesuffix("_weights.h5")
         for history in (weights.with_name(f"{stem}{end}") for end in ("_history.json", ".json")):
@@ -47,7 +52,10 @@ class Origin:
                 images = sum(counts.values()) or None
                 chosen = chosen if chosen.keys() > {"seed"} else {}
                 return cls(
-                    chosen, () if _are_numbered(names) else names, settings["dataset"], images
+                    chosen,
+                    () if _are_numbered(names) else names,
+                    settings.get("dataset", ""),
+                    images,
                 )
             except (OSError, ValueError, KeyError, AttributeError, TypeError):
                 print(

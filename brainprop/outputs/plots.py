@@ -117,7 +117,8 @@ def diagnostics_figure(run: Run) -> Figure:
     accuracy, q_values, errors, selected, *by_layer = figure.subplots(rows, 2).flat
     counts = np.array(history["selected"])  # Of an epoch without diagnostics, NaN.
     probed, classes = int(np.nanmax(counts.sum(axis=1))), counts.shape[1]
-    q_value = ALGORITHMS[algorithm].activation_name
+    row = ALGORITHMS.get(algorithm)  # A custom rule has none.
+    q_value = row.activation_name if row else "output"
     title = f"{run.experiment.title}: after each epoch, on {probed} validation images"
     figure.suptitle(title, **PLAIN_TEXT)
 

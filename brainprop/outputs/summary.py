@@ -21,6 +21,7 @@ from brainprop import __version__
 from brainprop.common.errors import BrainPropError, printable
 from brainprop.common.plugins import plugin_names
 from brainprop.common.reading import read_bytes, reading
+from brainprop.common.values import finite
 from brainprop.experiments import Experiment
 from brainprop.training.run import Run, has_diverged
 
@@ -62,34 +63,41 @@ def write_summary(run: Run, path: Path) -> None:
         "best_epoch": run.best_epoch,
         "best_val_accuracy": run.best_accuracy,
         "test_accuracy": run.test_accuracy,
-        "history": {name: _finite(values) for name, values in run.history.items()},
+        "history": finite(run.history),
     }
     path.write_text(json.dumps(summary, indent=1) + "\n")
 
 
-def _finite(value):
-    """Returns a value, or nested lists of values, with `None` in place of NaN and infinity."""
-    if isinstance(value, list):
-        return [_finite(element) for element in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 @dataclass(frozen=True)
 class Result:
-    """A run as its summary describes it. Accuracies are in percent, epochs count from 1."""
+    """A run as its summary describes it. Accuracies are in percent, epochs count from 1.
+
+    Attributes:
+        experiment: The settings.
+        diverged: Whether the loss diverged. The other results then mean nothing.
+        accuracy: The best epoch's, on the test set.
+        val_accuracy: The validation accuracy after each epoch.
+        epochs_to_best: The best epoch.
+        epochs_to_90_percent: The first epoch with 90 % of the best validation accuracy.
+        epochs_to_stop: The number of epochs trained.
+        seconds_per_epoch: The median.
+        training_images, validation_images: How many.
+        device: The processor or GPU, in words.
+        note: A remark that was added by hand.
+    """
 
     experiment: Experiment
-    diverged: bool  # The other results then mean nothing.
-    accuracy: float  # Of the best epoch, on the test set.
-    val_accuracy: tuple[float, ...]  # After each epoch.
+    diverged: bool
+    accuracy: float
+    val_accuracy: tuple[float, ...]
     epochs_to_best: int
-    epochs_to_90_percent: int  # Of the run's own best validation accuracy.
+    epochs_to_90_percent: int
     epochs_to_stop: int
-    seconds_per_epoch: float  # The median.
+    seconds_per_epoch: float
     training_images: int
     validation_images: int
     device: str
-    note: str  # Added by hand.
+    note: str
 
 
 def read_summary(path: Path) -> Result:

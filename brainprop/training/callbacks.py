@@ -2,7 +2,6 @@
 
 import csv
 import itertools
-import json
 import math
 import signal
 import sys
@@ -15,6 +14,7 @@ import numpy as np
 
 from brainprop.common.errors import BrainPropError
 from brainprop.common.files import atomic_write, writing
+from brainprop.common.values import as_json, as_stored
 from brainprop.training.checkpoints import Checkpoint, CheckpointFolder
 from brainprop.training.run import MAX_LOSS, Schedule, has_diverged
 
@@ -123,7 +123,7 @@ class History(keras.callbacks.History):
     """
 
     def on_epoch_end(self, epoch, logs=None):
-        logs = {name: _as_json(value) for name, value in logs.items()}
+        logs = {name: as_json(value) for name, value in logs.items()}
         for name, value in logs.items():
             pad_with_nan(epoch, self, name, value)
         super().on_epoch_end(epoch, logs)
@@ -151,18 +151,27 @@ class Checkpointing(keras.callbacks.Callback):
     ):
         super().__init__()
         self.others = others
-        self.folder, self.progress, self.best, self.stopping = folder, history, best, stopping
+        self.folder, self.history, self.best, self.stopping = folder, history, best, stopping
 
     def on_train_begin(self, logs=None):
-        checkpoint, model = self.folder.resumed, self.model
+        self._prepare_swaps()
+        if self.folder.resumed is not None:
+            compiled_rate = current_learning_rate(self.model)
+            self._restore(self.folder.resumed)
+            self._report_learning_rate(compiled_rate)
+
+    def _prepare_swaps(self):
+        """Prepares averaged weights, which `SwapEMAWeights` puts in place of the trained ones."""
         for callback in self.others:
             if isinstance(callback, keras.callbacks.SwapEMAWeights) and callback.swap_on_epoch:
-                # A checkpoint holds the averaged weights in place of those that are trained, and
-                # the callback swaps them back. After the last epoch it would discard the latter.
-                callback._ema_weights_in_model = checkpoint is not None
+                # A checkpoint holds the averaged weights, so the callback must first swap the
+                # trained ones back. After the last epoch it would discard the trained ones.
+                callback._ema_weights_in_model = self.folder.resumed is not None
                 callback.set_params(callback.params | {"epochs": math.inf})
-        if checkpoint is None:
-            return
+
+    def _restore(self, checkpoint: Checkpoint):
+        """Gives the model, its optimizer and the other callbacks the checkpoint's state."""
+        model = self.model
         if not model.optimizer.built:  # Loss scaling, which float16 takes, adds variables late.
             model.optimizer.build(model.trainable_variables)
         variables = _variables(model)
@@ -172,39 +181,41 @@ class Checkpointing(keras.callbacks.Callback):
                 f"the checkpoint of epoch {checkpoint.epoch} in {self.folder.directory} is of "
                 "another network: choose another folder for checkpoints"
             )
-        compiled_rate = current_learning_rate(model)
         for variable, value in zip(variables, checkpoint.variables, strict=True):
             variable.assign(value)
-        settings = self.folder.settings
-        by_optimizer = isinstance(settings, Schedule) and settings.learning_rate is None
-        changes = by_optimizer and "learning_rate" in (settings.optimizer or {})
-        rate = current_learning_rate(model)
-        if by_optimizer and not changes and rate != compiled_rate:
+        self.history.epoch = list(range(checkpoint.epoch))
+        self.history.history.update(checkpoint.history)
+        self.best.epoch, self.best.accuracy = checkpoint.best_epoch, checkpoint.best_accuracy
+        self.best.weights = checkpoint.best_weights
+        vars(self.stopping).update(checkpoint.early_stopping)
+
+    def _report_learning_rate(self, compiled_rate: float):
+        """Prints the learning rate if it is not the compiled one and no schedule explains that."""
+        settings, rate = self.folder.settings, current_learning_rate(self.model)
+        if not isinstance(settings, Schedule) or settings.learning_rate is not None:
+            return
+        has_own_schedule = "learning_rate" in (settings.optimizer or {})
+        if not has_own_schedule and rate != compiled_rate:
             print(
                 f"the learning rate {rate:g} is the checkpoint's, not {compiled_rate:g}, with "
                 "which the model is compiled",
                 file=sys.stderr,
             )
-        self.progress.epoch = list(range(checkpoint.epoch))
-        self.progress.history.update(checkpoint.history)
-        self.best.epoch, self.best.accuracy = checkpoint.best_epoch, checkpoint.best_accuracy
-        self.best.weights = checkpoint.best_weights
-        vars(self.stopping).update(checkpoint.early_stopping)
 
     def on_epoch_end(self, epoch, logs=None):
-        if has_diverged(self.progress.history):
+        if has_diverged(self.history.history):
             return  # The last good checkpoint stays the newest.
         self.folder.add(
             Checkpoint(
-                epoch=len(self.progress.epoch),
+                epoch=len(self.history.epoch),
                 settings=self.folder.settings.settings(),
-                history=self.progress.history,
+                history=self.history.history,
                 early_stopping={"wait": self.stopping.wait, "best": self.stopping.best},
                 best_epoch=self.best.epoch,
                 best_accuracy=self.best.accuracy,
                 stopped=self.model.stop_training,
-                variables=[np.asarray(variable) for variable in _variables(self.model)],
-                best_weights=self.best.weights,
+                variables=[as_stored(np.asarray(v)) for v in _variables(self.model)],
+                best_weights=[as_stored(weight) for weight in self.best.weights],
                 data=self.folder.data,
             )
         )
@@ -221,10 +232,10 @@ def _variables(model: keras.Model) -> list:
 
 
 def _match(variables: list, values: list[np.ndarray]) -> bool:
-    """Returns whether arrays have the shapes and types of variables."""
-    return [(tuple(v.shape), np.dtype(v.dtype)) for v in variables] == [
-        (value.shape, value.dtype) for value in values
-    ]
+    """Returns whether arrays have the shapes of variables, and the types to store them in."""
+    stored = [as_stored(np.empty(0, variable.dtype)).dtype for variable in variables]
+    shapes = [tuple(variable.shape) for variable in variables]
+    return list(zip(shapes, stored, strict=True)) == [(v.shape, v.dtype) for v in values]
 
 
 class CSVLog(keras.callbacks.Callback):
@@ -263,16 +274,6 @@ class CSVLog(keras.callbacks.Callback):
             writer = csv.writer(file)
             writer.writerow(["epoch", *columns])
             writer.writerows(zip(itertools.count(), *columns.values()))
-
-
-def _as_json(value):
-    """Returns a value as JSON holds it."""
-
-    def converted(part):
-        array = np.asarray(part)
-        return array.tolist() if array.dtype.kind in "fiub" else str(part)
-
-    return json.loads(json.dumps(value, default=converted))
 
 
 def pad_with_nan(epoch: int, history: keras.callbacks.History, name: str, like) -> list:

@@ -238,7 +238,12 @@ def _check_settings(stored: dict, settings: Experiment | Schedule, path: Path) -
 
 
 def _flat(settings: dict) -> dict:
-    """Returns the settings, with those of a custom network's rule and optimizer unpacked."""
+    """Returns the settings, with those of a custom network's rule and optimizer unpacked.
+
+    Keras numbers the names of the models of a process, so a network's name loses its number.
+    """
+    if "network" in settings:
+        settings["network"] = re.sub(r"_\d+$", "", settings["network"])
     parts = {name: settings.pop(name, None) or {} for name in ("rule", "optimizer")}
     own = {f"{name}'s {key}": value for name, part in parts.items() for key, value in part.items()}
     return settings | own

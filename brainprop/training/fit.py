@@ -58,8 +58,9 @@ def train(
     compiled and needs data. If its optimizer is plain SGD, the learning rate starts with the
     compiled one and is halved on the paper's schedule. Any other optimizer keeps its own schedule.
 
-    SIGINT, SIGTERM and SIGHUP end training after the current batch. An error after the first epoch
-    ends it too: the run is returned with the error in `failure`, so that no training is lost.
+    SIGINT, SIGTERM and SIGHUP end training after the current batch. If the device fails, or a file
+    cannot be written, after the first epoch, training ends too: the run is returned with the error
+    in `failure`, so that no training is lost. Any other exception of a callback is raised.
 
     Args:
         experiment: The experiment, or a model.
@@ -245,7 +246,7 @@ def _fit(model: LearningRule, interruption: Interruption, **arguments) -> BrainP
     try:
         with (
             handled_by(interruption.note),
-            writing("a log", "make room for it"),  # Only the callbacks write files.
+            writing("a callback's output", "set that right"),  # Only callbacks write.
             devices.reported_failures(),
         ):
             model.fit(**arguments)

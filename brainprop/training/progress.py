@@ -44,7 +44,7 @@ class Progress(keras.callbacks.Callback):
     ):
         super().__init__()
         self.settings, self.images, self.validation = settings, images, validation
-        self.progress, self.best, self.stopping = history, best, stopping
+        self.history, self.best, self.stopping = history, best, stopping
         self.verbose = (1 if sys.stdout.isatty() else 2) if verbose == "auto" else int(verbose)
         self.steps = math.ceil(images / settings.batch_size)
         self.new: list[float] = []  # Seconds of the epochs since the start or the resumption.
@@ -100,7 +100,7 @@ class Progress(keras.callbacks.Callback):
         if outcome is not Outcome.COMPLETED:
             way_out = "; a lower learning rate or another seed may help"
             hint = way_out if outcome is Outcome.DIVERGED else ""
-            self._print(f"ended after epoch {len(self.progress.epoch)}: {outcome.value}{hint}")
+            self._print(f"ended after epoch {len(self.history.epoch)}: {outcome.value}{hint}")
 
     def clear_bar(self) -> None:
         """Removes the bar from the terminal."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from brainprop.common.arguments import check_number
 from brainprop.common.errors import BrainPropError
 from brainprop.experiments import Experiment, settings_fields
-from brainprop.paper import ARCHITECTURES
+from brainprop.paper import Architecture
 
 if TYPE_CHECKING:
     from brainprop.rules.base import LearningRule
@@ -63,7 +63,7 @@ class Schedule:
     epochs: int = Experiment.epochs
     patience: int = Experiment.patience
     min_delta: float = Experiment.min_delta
-    batch_size: int = ARCHITECTURES["dense"].batch_size
+    batch_size: int = Architecture.batch_size
     rule: dict | None = None
     optimizer: dict | None = None
 

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from brainprop import BrainProp, LearningRule, register_algorithm
+from brainprop.rules.labels import class_probabilities
 
 
 @keras.saving.register_keras_serializable(package="my_plugin")
@@ -16,8 +17,7 @@ class MeanSquaredError(LearningRule):
 
     def trial_losses(self, labels, outputs):
         """Returns the loss of each trial, shape `(batch,)`. The rule descends its gradient."""
-        classes = outputs.shape[-1]
-        right = tf.one_hot(tf.cast(tf.reshape(labels, [-1]), tf.int32), classes)
+        right = class_probabilities(labels, outputs.shape[-1])  # One-hot.
         return tf.reduce_sum((right - outputs) ** 2, axis=-1) / 2
 
 
