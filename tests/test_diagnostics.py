@@ -227,7 +227,7 @@ def test_kernels_of_layers_of_ones_own_and_several_inputs_are_measured(probe):
     model.compile(keras.optimizers.SGD(LEARNING_RATE))
     measured = measure(model, [((images, -images), labels)])
     norms = {name: value for name, value in measured.items() if name.startswith("weight_norm")}
-    assert set(norms) == {"weight_norm/1_inner", "weight_norm/2_Dense", "weight_norm/3_output"}
+    assert set(norms) == {"weight_norm/1_Dense", "weight_norm/2_Dense", "weight_norm/3_output"}
     kernels = [weight for weight in model.weights if weight.name == "kernel"]
     for value, kernel in zip(norms.values(), kernels, strict=True):
         assert value == pytest.approx(np.linalg.norm(kernel))
@@ -439,6 +439,16 @@ def test_the_probe_batch_spans_a_validation_set_that_is_sorted(monkeypatch):
     batches = list(probe_batches((None, validation), experiment()))
     probed = np.concatenate([part for _, part in batches])
     np.testing.assert_array_equal(np.bincount(probed), np.full(10, 2))
+
+
+def test_the_probe_batch_is_of_the_images_held_out(data):
+    settings = experiment(validation_split=0.2)
+    _, (images, labels), _ = splits(data, settings)
+    batches = [[np.asarray(part) for part in batch] for batch in probe_batches(data, settings)]
+    probed = [np.concatenate(parts) for parts in zip(*batches, strict=True)]
+    assert len(labels) < len(data[0][1])
+    np.testing.assert_allclose(probed[0], images / 255, rtol=1e-6)
+    np.testing.assert_array_equal(probed[1], labels)
 
 
 def main(monkeypatch, *arguments):

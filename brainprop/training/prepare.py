@@ -41,9 +41,10 @@ def splits(data: Data, experiment: Experiment) -> tuple[Split, Split, Split]:
 
 def validation_set(data: Data, experiment: Experiment) -> Split:
     """Returns the images to choose the best epoch on, as `splits` does."""
-    (images, labels), test_set = data
+    train_set, test_set = data
     if not experiment.validation_split:
         return test_set
+    images, labels = train_set
     taken = held_out(labels, experiment.validation_split, experiment.seed)
     return images[taken], labels[taken]
 
