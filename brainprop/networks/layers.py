@@ -259,8 +259,10 @@ class Dropout(keras.layers.Dropout):
     """
 
     def call(self, inputs, training=False):
-        if not training or self.rate in (0, 1):
+        if not training or self.rate == 0:
             return super().call(inputs, training=training)
+        if self.rate == 1:  # Keras 3.12 refuses it.
+            return tf.zeros_like(inputs)
         levels = 2**16
         dropped = min(round(self.rate * levels), levels - 1)
         shape = tf.shape(inputs)
